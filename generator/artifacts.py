@@ -1,0 +1,263 @@
+"""What stages hand each other: frozen, one JSON file each, read back through a strict schema.
+
+Later stages run on other machines and with more rights than the ones that ran the user's code. So an
+artifact is data from a stranger: it must belong to exactly this release, and may only carry hashes,
+metrics and ids of bounded form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from generator.errors import GeneratorError
+from generator.version import PATTERN as VERSION_PATTERN
+
+Digest = Annotated[str, StringConstraints(pattern=r"\Asha256:[0-9a-f]{64}\z")]
+Hash = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
+Commit = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{40}\z")]
+VersionText = Annotated[str, StringConstraints(pattern=rf"\A{VERSION_PATTERN}\z", max_length=64)]
+NameText = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9]*(-[a-z0-9]+)*\z", max_length=40)]
+RunId = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
+MetricText = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_./: -]{1,250}\z")]
+Line = Annotated[str, StringConstraints(pattern=r"\A[^\x00-\x1f\x7f\u2028\u2029]*\z", max_length=1000)]
+Time = Annotated[str, StringConstraints(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z")]
+# A metric that is no finite number travels by its name and never passes a gate.
+MetricValue = Annotated[float, Field(allow_inf_nan=False)] | Literal["NaN", "Infinity", "-Infinity"]
+Metrics = Annotated[dict[MetricText, MetricValue], Field(max_length=1000)]
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Lines = Annotated[tuple[Line, ...], BeforeValidator(_as_tuple), Field(max_length=2000)]
+
+
+class Part(BaseModel):
+    """A piece of an artifact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Artifact(Part):
+    """What every artifact says: which release it belongs to, and the hash of the one it was made from."""
+
+    schema_version: Literal[1] = 1
+    name: NameText
+    version: VersionText
+    commit: Commit
+    previous: Hash | None = None
+
+
+class Golden(Part):
+    """Rows whose predictions were recorded in the training environment."""
+
+    source: Literal["file", "input-example", "signature", "features", "none"]
+    rows: int = Field(ge=0, le=20)
+    deterministic: bool = True
+    sha256: Hash | None = None  # of golden.json
+
+
+class TrainedModel(Artifact):
+    """A model on disk in `model/`, and the run that logged it."""
+
+    run_id: RunId
+    attempt: Line
+    tracking_uri: Line
+    experiment: Line
+    model_name: Line
+    model_uri: Line
+    flavors: Lines
+    metrics: Metrics
+    params: dict[Line, Line]
+    mlflow_version: Line
+    python: Line
+    model_sha256: Hash  # of the folder: names and contents
+    lock_sha256: Hash
+    data_sha256: Hash | None = None
+    golden: Golden
+    trained_at: Time
+    seconds: float = Field(ge=0)
+
+
+class Check(Part):
+    """One comparison of the gate."""
+
+    metric: MetricText
+    value: float
+    bound: float
+    kind: Literal["min", "max", "champion-min", "champion-max"]
+
+
+class GateReport(Artifact):
+    """A gate that was passed, and by how much."""
+
+    environment: NameText
+    run_id: RunId
+    model_sha256: Hash
+    checks: Annotated[tuple[Check, ...], BeforeValidator(_as_tuple), Field(max_length=1000)]
+    champion: VersionText | None = None
+
+
+class RegisteredModel(Artifact):
+    """The registered model's version; None without a tracking server that outlives the run."""
+
+    run_id: RunId
+    registered: Line | None = None
+    registered_version: Annotated[int, Field(ge=1)] | None = None
+
+
+class Record(Part):
+    """What a published image says of itself in its labels, and the ledger says of it."""
+
+    run_id: RunId
+    registered_version: Annotated[int, Field(ge=1)] | None = None
+    data_sha256: Hash | None = None
+    metrics: Metrics
+
+
+class BuiltImage(Artifact):
+    """An image that is on disk only, as the OCI archive `image.tar` (or, in a rehearsal, as a folder)."""
+
+    engine: Literal["docker", "process"]
+    digest: Digest  # of the manifest; of the context's hash where there is no engine
+    archive_sha256: Hash | None = None
+    size: int = Field(ge=0)  # bytes of the archive
+    platform: Literal["linux/amd64", "linux/arm64"]
+    runtime_lock_sha256: Hash
+    golden_rows: int = Field(ge=0, le=20)
+    largest_difference: float = Field(ge=0)
+    load_seconds: float = Field(ge=0)
+    record: Record
+
+
+class PublishedImage(Artifact):
+    """An image that a registry holds; what `deploy` writes into an overlay."""
+
+    repository: Line  # without a tag, e.g. 123456789012.dkr.ecr.eu-north-1.amazonaws.com/churn
+    tag: Line
+    digest: Digest
+    rehearsal: bool = False  # nothing outside the rehearsal may deploy it
+    pushed: bool  # False where the registry had this release already
+    record: Record  # the published image's own, which wins over the artifacts'
+
+    @property
+    def reference(self) -> str:
+        return f"{self.repository}@{self.digest}"
+
+
+class OverlayCommit(Artifact):
+    """The commit that put a digest into an overlay."""
+
+    environment: NameText
+    overlay: Line
+    branch: Line
+    overlay_commit: Commit
+    repository: Line
+    digest: Digest
+    changed: bool  # False where the branch said so already
+
+
+class Rollout(Artifact):
+    """What was seen of the running release."""
+
+    environment: NameText
+    digest: Digest
+    state: Literal["serving", "unobserved"]
+    detail: Line
+
+
+A = TypeVar("A", bound=Artifact)
+
+
+@dataclass(frozen=True)
+class Store:
+    """One release's folder, `.tagship/<name>-<version>`: artifacts as <stage>.json, and what belongs to them."""
+
+    folder: Path
+
+    def path(self, stage: str) -> Path:
+        return self.folder / f"{stage}.json"
+
+    def has(self, stage: str) -> bool:
+        return self.path(stage).is_file()
+
+    def write(self, stage: str, artifact: Artifact) -> None:
+        """All of it or nothing, whenever the process is killed."""
+        write_atomically(self.path(stage), artifact.model_dump_json(indent=2) + "\n")
+
+    def sha256(self, stage: str) -> str:
+        return hashlib.sha256(self._bytes(stage)).hexdigest()
+
+    def read(self, stage: str, kind: type[A], *, name: str, version: str, commit: str) -> A:
+        """The artifact of `stage`, which must be this release's. Raises GeneratorError where it is not."""
+        try:
+            artifact = kind.model_validate_json(self._bytes(stage))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise GeneratorError(
+                f"{self.path(stage).name}: {where}: {first['msg']}; the artifact is refused, "
+                f"run `generator stage {stage}` again"
+            ) from error
+        for what, expected in (("name", name), ("version", version), ("commit", commit)):
+            found = getattr(artifact, what)
+            if found != expected:
+                raise GeneratorError(
+                    f"{self.path(stage).name}: {what} is {found}, but this release's is {expected}; "
+                    f"the artifact is refused, run `generator stage {stage}` again"
+                )
+        return artifact
+
+    def _bytes(self, stage: str) -> bytes:
+        path = self.path(stage)
+        try:
+            with path.open("rb") as stream:
+                raw = stream.read(4 * 2**20 + 1)
+        except FileNotFoundError as error:
+            raise GeneratorError(f"no {path}: run `generator stage {stage}` first") from error
+        if len(raw) > 4 * 2**20:
+            raise GeneratorError(f"{path.name} is larger than 4 MiB; the artifact is refused")
+        return raw
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """`text` at `path`, through a temporary file beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)  # noqa: PTH101
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_sha256(folder: Path) -> str:
+    """The hash of a folder: each regular file's path and content, in order. Links are refused."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise GeneratorError(
+                f"{path.relative_to(folder)} is a symbolic link; a model folder may hold none"
+            )
+        if path.is_file():
+            total.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
+    return total.hexdigest()

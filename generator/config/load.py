@@ -1,0 +1,167 @@
+"""From the text of model.yaml or tagship.yaml to its frozen model, or to all problems at once."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from generator.config.schema import ModelFile, WorkspaceFile
+from generator.config.types import Section
+from generator.config.unsupported import unsupported
+from generator.errors import InvalidInput, Problem
+from generator.yamlio import Document, Path_, read
+
+S = TypeVar("S", bound=Section)
+
+# What people write and what pydantic calls it.
+_TYPES = {
+    "string_type": "must be text; put it in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping (key: value)",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping (key: value)",
+    "finite_number": "must be a finite number",
+    "missing": "is missing",
+}
+
+
+def load_model(path: Path, shown: str, shared: WorkspaceFile | None = None) -> ModelFile:
+    """model.yaml at `path`; `shared` are the workspace's defaults. Raises InvalidInput with every problem."""
+    document = read(path, shown)
+    problems = _inherit(document, shared) if shared else []
+    config, found = _validate(ModelFile, document)
+    problems += found
+    if config is not None:
+        problems += [document.problem(p, message, key=True) for p, message in unsupported(config, document)]
+        problems += _contradictions(config, document)
+    if problems or config is None:
+        raise InvalidInput(problems)
+    return config
+
+
+def load_workspace(path: Path, shown: str) -> WorkspaceFile:
+    """tagship.yaml at `path`. Raises InvalidInput with every problem."""
+    config, problems = _validate(WorkspaceFile, read(path, shown))
+    if problems or config is None:
+        raise InvalidInput(problems)
+    return config
+
+
+def _inherit(document: Document, shared: WorkspaceFile) -> list[Problem]:
+    """Puts the workspace's defaults where the model is silent; a contradiction is a problem."""
+    problems = []
+    if isinstance(document.data, dict):
+        for key in ("repository", "tracking", "deploy", "pipeline"):
+            section = getattr(shared, key)
+            if section is None:
+                continue
+            default = section.model_dump(exclude_unset=True, mode="json")
+            if document.data.setdefault(key, default) != default:
+                message = f"{key} contradicts tagship.yaml, which all models share; remove it here"
+                problems.append(document.problem((key,), message, key=True))
+    return problems
+
+
+def _validate(kind: type[S], document: Document) -> tuple[S | None, list[Problem]]:
+    if not isinstance(document.data, dict):
+        return None, [Problem(document.file, 1, 1, "must be a mapping that begins with `version: 1`")]
+    try:
+        return kind.model_validate(document.data), []
+    except ValidationError as error:
+        return None, [_problem(document, dict(item), kind) for item in error.errors(include_url=False)]
+
+
+def _problem(document: Document, item: dict[str, Any], kind: type[Section]) -> Problem:
+    path = _real_path(document.data, item["loc"])
+    name = ".".join(map(str, path)) or "the file"
+    if item["type"] == "extra_forbidden":
+        return document.problem(path, _unknown(path, kind), key=True)
+    if item["loc"][-1:] == ("[key]",):
+        return document.problem(path, f"key {_reason(item)}", key=True)
+    return document.problem(path, f"{name} {_reason(item)}")
+
+
+def _reason(item: dict[str, Any]) -> str:
+    if item["type"] in _TYPES:
+        return _TYPES[item["type"]]
+    if item["type"] == "value_error":
+        reason = str(item["ctx"]["error"])
+        return reason if reason.startswith(("must ", "is ", "has ")) else f"is wrong: {reason}"
+    message = str(item["msg"])
+    return "must" + message.removeprefix("Input should") if message.startswith("Input should") else message
+
+
+def _real_path(data: Any, location: tuple[str | int, ...]) -> Path_:
+    """pydantic's location without the names of union members and other steps that the file has not."""
+    path: list[str | int] = []
+    for i, step in enumerate(location):
+        if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            data = data[step]
+        elif i < len(location) - 1 or not isinstance(data, dict) or step == "[key]":
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _unknown(path: Path_, kind: type[Section]) -> str:
+    known = list(_known_keys(path[:-1], kind))
+    near = difflib.get_close_matches(str(path[-1]), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    return f"unknown key {str(path[-1])[:80]!r}; {hint}"
+
+
+def _known_keys(path: Path_, kind: Any) -> tuple[str, ...]:
+    for step in path:
+        kind = _step(kind, step)
+    found = _section(kind)
+    return tuple(found.model_fields) if found else ()
+
+
+def _step(kind: Any, step: str | int) -> Any:
+    section = _section(kind)
+    if section is not None and step in section.model_fields:
+        return section.model_fields[str(step)].annotation
+    return kind  # a mapping's or a list's own key: the section inside it comes next
+
+
+def _section(kind: Any) -> type[Section] | None:
+    """The section that an annotation holds: itself, an optional one, or the values of a mapping."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return kind
+    for inner in getattr(kind, "__args__", ()):
+        if (found := _section(inner)) is not None:
+            return found
+    return None
+
+
+def _contradictions(config: ModelFile, document: Document) -> list[Problem]:
+    """What no single key shows."""
+    problems = []
+    champion = config.gate.champion
+    if (
+        champion is not None
+        and (champion.metric or next(iter(config.gate.metrics), "")) not in config.gate.metrics
+    ):
+        message = (
+            "the champion's metric needs a threshold in gate.metrics, whose min or max gives its direction"
+        )
+        problems.append(document.problem(("gate", "champion"), message))
+    reserved = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_CONTEXT", "PYTHONPATH", "PATH"}
+    for name in config.train.env:
+        if name in reserved or name in config.train.secrets:
+            message = f"{name} is set by the pipeline or is a secret already; remove it"
+            problems.append(document.problem(("train", "env", name), message, key=True))
+    if len(config.deploy.environments) == 0 and "environments" in (document.data.get("deploy") or {}):
+        problems.append(document.problem(("deploy", "environments"), "name at least one environment"))
+    namespaces: dict[str, str] = {}
+    for name, environment in config.deploy.environments.items():
+        if environment.namespace and namespaces.setdefault(environment.namespace, name) != name:
+            path = ("deploy", "environments", name, "namespace")
+            other = namespaces[environment.namespace]
+            problems.append(document.problem(path, f"environment {other!r} uses this namespace already"))
+    return problems

@@ -1,0 +1,215 @@
+"""A repository's models as the rest of the command sees them: defaults filled in, folders known."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from generator.config.load import load_model, load_workspace
+from generator.config.schema import Environment, ModelFile, Serve
+from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.version import Version
+
+_ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+@dataclass(frozen=True)
+class Ecr:
+    """An ECR registry, read from its host name."""
+
+    account: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """An environment of a model: one overlay, one namespace."""
+
+    name: str
+    namespace: str
+    serve: Serve  # with this environment's changes
+    settings: Environment
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a workspace."""
+
+    config: ModelFile
+    folder: str  # of model.yaml, from the repository's root; "." for a root model
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def at_root(self) -> bool:
+        return self.folder == "."
+
+    def path(self, *parts: str) -> str:
+        """A path inside the model's folder, from the repository's root."""
+        return str(PurePosixPath(self.folder, *parts))
+
+    @property
+    def shown(self) -> str:
+        """How messages call this model's file."""
+        return self.path("model.yaml")
+
+    @property
+    def requirements_file(self) -> str | None:
+        given = self.config.train.requirements
+        return self.path(given) if isinstance(given, str) else None
+
+    @property
+    def lock_file(self) -> str:
+        return self.path("requirements.lock")
+
+    @property
+    def image_repository(self) -> str:
+        """Registry and repository, without a tag."""
+        return f"{self.config.image.registry}/{self.config.image.repository or self.name}"
+
+    @property
+    def ecr(self) -> Ecr | None:
+        match = _ECR.fullmatch(self.config.image.registry)
+        return Ecr(match[1], match[2]) if match else None
+
+    @property
+    def max_image_bytes(self) -> int:
+        size = self.config.image.max_size
+        return int(size[:-2]) * _UNITS[size[-2:]]
+
+    @property
+    def experiment(self) -> str:
+        return self.config.train.experiment or self.name
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The environments in order; a tag deploys to the first one."""
+        given = self.config.deploy.environments
+        if not given:
+            return (Target("production", self.name, self.config.serve, Environment()),)
+        return tuple(self._target(name, settings, alone=len(given) == 1) for name, settings in given.items())
+
+    def _target(self, name: str, settings: Environment, *, alone: bool) -> Target:
+        namespace = settings.namespace or (self.name if alone else f"{self.name}-{name}"[:63].rstrip("-"))
+        changes = {key: getattr(settings.serve, key) for key in settings.serve.model_fields_set}
+        return Target(name, namespace, self.config.serve.model_copy(update=changes), settings)
+
+    def target(self, name: str) -> Target:
+        for target in self.targets:
+            if target.name == name:
+                return target
+        names = ", ".join(target.name for target in self.targets)
+        raise GeneratorError(f"{self.name} has no environment {name!r}; it has: {names}")
+
+    def overlay(self, environment: str) -> str:
+        """The overlay's folder, from the repository's root."""
+        parts = (environment,) if self.at_root else (self.name, environment)
+        return str(PurePosixPath("k8s/overlays", *parts))
+
+    @property
+    def tag_prefix(self) -> str:
+        return "v" if self.at_root else f"{self.name}/v"
+
+    def tag(self, version: Version) -> str:
+        return f"{self.tag_prefix}{version}"
+
+    def image_tag(self, version: Version) -> str:
+        return self.config.image.tag.replace("{name}", self.name).replace("{version}", str(version))
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A repository's models, by name."""
+
+    root: Path
+    models: tuple[Model, ...]
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.models)
+
+    def model(self, name: str | None) -> Model:
+        """The model called `name`; without a name the only one."""
+        if name is None and len(self.models) == 1:
+            return self.models[0]
+        for model in self.models:
+            if model.name == name:
+                return model
+        names = ", ".join(model.name for model in self.models)
+        raise GeneratorError(
+            f"say which model: {names}" if name is None else f"no model {name!r}; there are: {names}"
+        )
+
+    def released(self, tag: str) -> tuple[Model, Version]:
+        """The model and version that a tag names: v1.2.3 for a root model, else <name>/v1.2.3."""
+        tag = tag.removeprefix("refs/tags/")
+        for model in self.models:
+            if tag.startswith(model.tag_prefix):
+                return model, Version.parse(tag.removeprefix(model.tag_prefix))
+        known = ", ".join(f"{model.tag_prefix}1.2.3" for model in self.models)
+        raise GeneratorError(f"tag {tag!r} belongs to no model here; tags look like {known}")
+
+
+def load(root: Path) -> Workspace:
+    """All models of the repository at `root`. Raises InvalidInput with every problem of every file."""
+    if not (root / "tagship.yaml").is_file():
+        if not (root / "model.yaml").is_file():
+            raise GeneratorError(
+                "no model.yaml here: run `generator init`, or change to the repository's root"
+            )
+        return Workspace(root, (Model(load_model(root / "model.yaml", "model.yaml"), "."),))
+    shared = load_workspace(root / "tagship.yaml", "tagship.yaml")
+    models: list[Model] = []
+    problems: list[Problem] = []
+    for folder in _folders(root, shared.models):
+        model = f"{folder}/model.yaml"
+        try:
+            models.append(Model(load_model(root / model, model, shared), folder))
+        except InvalidInput as error:
+            problems += error.problems
+    problems += _clashes(models)
+    if problems:
+        raise InvalidInput(problems)
+    return Workspace(root, tuple(models))
+
+
+def _folders(root: Path, patterns: tuple[str, ...]) -> list[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        if ".." in PurePosixPath(pattern).parts or pattern.startswith("/"):
+            raise InvalidInput(
+                [Problem("tagship.yaml", 0, 0, f"models: {pattern!r} leads out of the repository")]
+            )
+        matches = glob.glob(f"{pattern.rstrip('/')}/model.yaml", root_dir=root)
+        if not matches:
+            raise InvalidInput(
+                [Problem("tagship.yaml", 0, 0, f"models: {pattern!r} matches no folder with a model.yaml")]
+            )
+        found.update(str(PurePosixPath(match).parent) for match in matches)
+    odd = [folder for folder in found if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", folder)]
+    if odd:
+        raise InvalidInput(
+            [Problem("tagship.yaml", 0, 0, f"folder {min(odd)!r}: use letters, digits and . _ - / only")]
+        )
+    return sorted(found)
+
+
+def _clashes(models: list[Model]) -> list[Problem]:
+    """Two models under one name, or two that push the same image tag."""
+    problems: list[Problem] = []
+    seen: dict[str, Model] = {}
+    for model in models:
+        image = f"{model.image_repository}:{model.config.image.tag.replace('{name}', model.name)}"
+        for key, what in ((model.name, "name"), (image, "image repository and tag")):
+            other = seen.setdefault(key, model)
+            if other is not model:
+                problems.append(
+                    Problem(model.shown, 0, 0, f"has the same {what} as {other.shown}; change one")
+                )
+    return problems

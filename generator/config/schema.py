@@ -1,0 +1,275 @@
+"""model.yaml, key by key. Each description is shown in the reference and by editors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from generator.config import types as t
+from generator.config.types import Section
+
+
+class Repository(Section):
+    """Where the model's Git repository is."""
+
+    url: t.GitUrl | None = Field(None, description="Address of the repository; init fills it from origin.")
+    branch: t.Branch = Field(
+        "main", description="The branch that releases are tagged on and deploys commit to."
+    )
+    id: int | None = Field(
+        None, ge=1, description="GitHub's numeric id of the repository, for OIDC subjects."
+    )
+    owner_id: int | None = Field(
+        None, ge=1, description="GitHub's numeric id of the owner, for OIDC subjects."
+    )
+
+
+class Index(Section):
+    """A private package index."""
+
+    name: t.Name = Field(description="The index's name.")
+    url: t.WebUrl = Field(description="Its address.")
+    secret: t.SecretName | None = Field(None, description="GitHub secret with its credentials.")
+
+
+class Feast(Section):
+    """A Feast feature store that the script reads."""
+
+    repo: t.InnerPath = Field(description="Folder of the feature repository.")
+    view: t.Text = Field(description="Name of the feature view.")
+
+
+class Train(Section):
+    """How the model is trained."""
+
+    script: t.InnerPath = Field(description="The training script; run as `python <script>` in this folder.")
+    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field(
+        "3.11", description="Python of training and image."
+    )
+    requirements: t.InnerPath | Annotated[tuple[t.Requirement, ...], t.Listed, Field(min_length=1)] = Field(
+        "requirements.txt", description="The training requirements: a file, or a list of requirements."
+    )
+    indexes: Annotated[tuple[Index, ...], t.Listed] = Field((), description="Private package indexes.")
+    timeout: int = Field(300, ge=60, le=19800, description="Time limit of the script in seconds.")
+    experiment: t.Text | None = Field(None, description="MLflow experiment; default: the model's name.")
+    model: t.Text | None = Field(None, description="Name of the logged model, where a run logs several.")
+    env: dict[t.Variable, Annotated[str, Field(max_length=4000)]] = Field(
+        {}, description="Environment variables of the script; values are strings."
+    )
+    secrets: Annotated[tuple[t.SecretName, ...], t.Listed] = Field(
+        (), description="GitHub secrets that the script gets as environment variables."
+    )
+    role: t.Role | None = Field(None, description="IAM role for data; never the release role.")
+    tags: dict[t.MetricName, t.Text] = Field({}, description="Tags on the MLflow run.")
+    runs_on: t.RunnerLabel | Annotated[tuple[t.RunnerLabel, ...], t.Listed, Field(min_length=1)] = Field(
+        "ubuntu-24.04", description="Runner label, or a list of labels, of the training job."
+    )
+    feast: Feast | None = Field(None, description="Feast feature store.")
+
+
+class Tracking(Section):
+    """The MLflow tracking server; without it runs live and end with the release job."""
+
+    uri: t.WebUrl | None = Field(None, description="Address of the tracking server.")
+    secret: t.SecretName | None = Field(None, description="GitHub secret with its token.")
+
+
+class Threshold(Section):
+    """A bound on a metric."""
+
+    min: t.Number | None = Field(None, description="The metric must be at least this.")
+    max: t.Number | None = Field(None, description="The metric must be at most this.")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Threshold:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both, such as {min: 0.8}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is greater than max")
+        return self
+
+
+class Champion(Section):
+    """The comparison with the version that now serves."""
+
+    metric: t.MetricName | None = Field(
+        None, description="Metric to compare; default: the first threshold's."
+    )
+    tolerance: t.Number = Field(0.0, ge=0, description="How much worse than the champion is still accepted.")
+
+
+class Gate(Section):
+    """What a trained model must reach before it is released."""
+
+    metrics: dict[t.MetricName, Threshold] = Field({}, description="Thresholds by metric.")
+    champion: Champion | None = Field(None, description="Comparison with the serving version's metrics.")
+    golden_tolerance: t.Number = Field(
+        1e-9, ge=0, lt=1, description="Relative difference allowed when golden rows are replayed."
+    )
+
+
+class Image(Section):
+    """The inference image."""
+
+    registry: t.Registry = Field(description="Registry host; of an ECR host, account and region are read.")
+    repository: t.ImageRepository | None = Field(None, description="Repository; default: the model's name.")
+    tag: t.ImageTag = Field("{version}", description="Image tag, from {version} and {name}.")
+    role: t.Role | None = Field(None, description="IAM role that publishes, assumed by OIDC.")
+    platform: Literal["linux/amd64", "linux/arm64"] = Field(
+        "linux/amd64", description="Platform of the image; also a node selector."
+    )
+    max_size: t.Bytes = Field("2Gi", description="Largest image archive that may be published.")
+
+
+class Requests(Section):
+    """Resources that the scheduler sets aside."""
+
+    cpu: t.Quantity = Field("250m", description="CPU request.")
+    memory: t.Quantity = Field("512Mi", description="Memory request.")
+
+
+class Limits(Section):
+    """Resources that a pod may not exceed."""
+
+    cpu: t.Quantity | None = Field(None, description="CPU limit; none by default, since it only throttles.")
+    memory: t.Quantity = Field("1Gi", description="Memory limit.")
+
+
+class Resources(Section):
+    """Resources of one pod."""
+
+    requests: Requests = Field(Requests(), description="Requests.")
+    limits: Limits = Field(Limits(), description="Limits.")
+
+
+class Autoscaling(Section):
+    """A HorizontalPodAutoscaler on CPU."""
+
+    min: int = Field(2, ge=1, le=100, description="Fewest pods.")
+    max: int = Field(10, ge=1, le=1000, description="Most pods.")
+    cpu: int = Field(70, ge=1, le=1000, description="Target CPU use in percent of the request.")
+
+    @model_validator(mode="after")
+    def _range(self) -> Autoscaling:
+        if self.min > self.max:
+            raise ValueError("min is greater than max")
+        return self
+
+
+class Ingress(Section):
+    """An Ingress for the service."""
+
+    host: t.Host = Field(description="Host name.")
+    tls: bool = Field(True, description="Serve TLS with the secret `<model>-inference-tls`.")
+
+
+class Hooks(Section):
+    """The user's code before and after the model."""
+
+    file: t.InnerPath = Field("hooks.py", description="The file with preprocess and postprocess.")
+    requirements: Annotated[tuple[t.Requirement, ...], t.Listed] = Field((), description="Its requirements.")
+    input: dict[t.Text, t.Text] = Field(
+        {}, description="Schema of requests, where it differs from the model's."
+    )
+
+
+class Serve(Section):
+    """How the model is served."""
+
+    replicas: int = Field(2, ge=1, le=10, description="Pods; left out when autoscaling is on.")
+    resources: Resources = Field(Resources(), description="Resources of one pod.")
+    autoscaling: Autoscaling | None = Field(None, description="Scale on CPU use.")
+    ingress: Ingress | None = Field(None, description="Expose the service by an Ingress.")
+    service: Literal["ClusterIP", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
+    monitoring: bool = Field(False, description="Add a ServiceMonitor for the Prometheus operator.")
+    pull_secret: Literal["none", "external-secrets", "cronjob"] = Field(
+        "none", description="How pods outside EKS get credentials for ECR."
+    )
+    strict: bool = Field(False, description="Answer 400 to a request with unknown columns.")
+    hooks: Hooks | None = Field(None, description="Code before and after the model.")
+
+
+class ServeOverride(Section):
+    """What an environment changes of `serve`; what is absent stays."""
+
+    replicas: int | None = Field(None, ge=1, le=10, description="See serve.replicas.")
+    resources: Resources | None = Field(None, description="See serve.resources.")
+    autoscaling: Autoscaling | None = Field(None, description="See serve.autoscaling.")
+    ingress: Ingress | None = Field(None, description="See serve.ingress.")
+    service: Literal["ClusterIP", "LoadBalancer"] | None = Field(None, description="See serve.service.")
+    monitoring: bool | None = Field(None, description="See serve.monitoring.")
+
+
+class Push(Section):
+    """How the deploy commit reaches the branch."""
+
+    mode: Literal["token", "app", "deploy-key"] = Field("token", description="Credential of the push.")
+
+
+class Observe(Section):
+    """Read access to the cluster after a deploy."""
+
+    eks: t.Text = Field(description="Name of the EKS cluster.")
+    role: t.Role = Field(description="IAM role that may read it.")
+
+
+class Environment(Section):
+    """One environment: an overlay and a namespace."""
+
+    namespace: t.Namespace | None = Field(
+        None, description="Namespace; default: <name>, or <name>-<environment>."
+    )
+    via: Literal["commit", "pull-request"] = Field("commit", description="How a promotion arrives.")
+    approval: bool = Field(False, description="A person approves before a promotion.")
+    rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails.")
+    serve: ServeOverride = Field(ServeOverride(), description="What differs here from `serve`.")
+
+
+def _none_is_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+class Deploy(Section):
+    """Where the model runs and who brings it there."""
+
+    engine: Literal["argocd", "flux", "none"] = Field("none", description="The cluster's reconciler.")
+    repository: Literal["same"] | t.GitUrl = Field("same", description="Repository of the overlays.")
+    push: Push = Field(Push(), description="How commits are pushed.")
+    observe: Literal["none"] | Observe = Field("none", description="How a rollout is watched.")
+    environments: dict[t.EnvironmentName, Annotated[Environment, BeforeValidator(_none_is_empty)]] = Field(
+        {}, max_length=10, description="In order: a tag deploys to the first one."
+    )
+
+
+class Pipeline(Section):
+    """How workflows get this command."""
+
+    install: t.Install | None = Field(None, description="Git URL with a full commit, or a relative path.")
+
+
+class ModelFile(Section):
+    """The whole of model.yaml."""
+
+    version: Literal[1] = Field(description="Version of this format.")
+    name: t.Name = Field(description="The model's name: images, objects, tags and aliases are named by it.")
+    repository: Repository = Field(Repository(), description=Repository.__doc__)
+    train: Train = Field(description=Train.__doc__)
+    tracking: Tracking = Field(Tracking(), description=Tracking.__doc__)
+    gate: Gate = Field(Gate(), description=Gate.__doc__)
+    image: Image = Field(description=Image.__doc__)
+    serve: Serve = Field(Serve(), description=Serve.__doc__)
+    deploy: Deploy = Field(Deploy(), description=Deploy.__doc__)
+    pipeline: Pipeline = Field(Pipeline(), description=Pipeline.__doc__)
+
+
+class WorkspaceFile(Section):
+    """tagship.yaml: which folders hold models, and what they share."""
+
+    models: Annotated[tuple[t.Text, ...], t.Listed, Field(min_length=1)] = Field(
+        description="Folders of models; * matches any one name."
+    )
+    repository: Repository | None = Field(None, description="Shared default; a model may not contradict it.")
+    tracking: Tracking | None = Field(None, description="Shared default; a model may not contradict it.")
+    deploy: Deploy | None = Field(None, description="Shared default; a model may not contradict it.")
+    pipeline: Pipeline | None = Field(None, description="Shared default; a model may not contradict it.")

@@ -1,0 +1,121 @@
+"""The ledger of an environment, `release.yaml` in its overlay: what runs, what ran, what is rejected.
+
+`current` and `rejected` are one line each and adjacent, so that two branches that change either conflict.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from generator.artifacts import (
+    Commit,
+    Digest,
+    Hash,
+    Line,
+    Metrics,
+    NameText,
+    Part,
+    RunId,
+    Time,
+    VersionText,
+)
+from generator.errors import GeneratorError, InvalidInput
+from generator.version import Version
+from generator.yamlio import parse, quote
+
+HISTORY = 50  # entries kept; Git has the rest
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Entry(Part):
+    """One release in one environment."""
+
+    version: VersionText
+    digest: Digest
+    run: RunId
+    registered: Annotated[int, Field(ge=1)] | None = None
+    commit: Commit
+    data: Hash | None = None
+    metrics: Metrics = {}
+    at: Time
+    by: Line
+
+
+class Rejected(Part):
+    """A release that must not come back."""
+
+    version: VersionText
+    digest: Digest
+    reason: Line
+    at: Time
+
+
+class Ledger(Part):
+    """The whole of release.yaml."""
+
+    schema_version: Literal[1] = 1
+    model: NameText
+    environment: NameText
+    current: Entry | None = None
+    rejected: Annotated[tuple[Rejected, ...], BeforeValidator(_as_tuple)] = ()
+    history: Annotated[tuple[Entry, ...], BeforeValidator(_as_tuple)] = ()
+
+    @property
+    def released(self) -> bool:
+        """Whether this environment ever got a release: before, its overlay runs nothing."""
+        return self.current is not None
+
+    @property
+    def highest(self) -> Version | None:
+        """The highest version ever deployed here."""
+        entries = (*self.history, *((self.current,) if self.current else ()))
+        return max((Version(entry.version) for entry in entries), default=None)
+
+    def with_release(self, entry: Entry, *, older_because: str | None = None) -> Ledger:
+        """The ledger after `entry` was deployed. Raises GeneratorError where it must not be."""
+        for rejected in self.rejected:
+            if entry.version == rejected.version or entry.digest == rejected.digest:
+                raise GeneratorError(
+                    f"{entry.version} was rejected in {self.environment}: {rejected.reason}; release a new version"
+                )
+        highest = self.highest
+        if highest is not None and Version(entry.version) <= highest and older_because is None:
+            raise GeneratorError(
+                f"{entry.version} is not newer than {highest}, the highest version deployed to "
+                f"{self.environment}; release a higher version, or pass --allow-older REASON"
+            )
+        history = (self.current, *self.history) if self.current else self.history
+        return self.model_copy(update={"current": entry, "history": history[:HISTORY]})
+
+    def text(self) -> str:
+        """release.yaml."""
+        entries = "".join(f"  - {_line(entry)}\n" for entry in self.history)
+        return (
+            "# What runs here, what ran, and what must not come back. Written by `generator stage deploy`.\n"
+            f"schema_version: 1\n"
+            f"model: {self.model}\n"
+            f"environment: {self.environment}\n"
+            f"current: {_line(self.current) if self.current else 'null'}\n"
+            f"rejected: [{', '.join(_line(item) for item in self.rejected)}]\n"
+            f"history:{chr(10) + entries if entries else f' []{chr(10)}'}"
+        )
+
+
+def _line(part: Part) -> str:
+    return quote(part.model_dump(mode="json"))
+
+
+def read_ledger(text: str, shown: str) -> Ledger:
+    """The ledger in `text`. Raises GeneratorError, with line and column, where it is none."""
+    document = parse(text, shown)
+    try:
+        return Ledger.model_validate(document.data)
+    except ValidationError as error:
+        raise InvalidInput(
+            [document.problem(item["loc"], str(item["msg"])) for item in error.errors(include_url=False)]
+        ) from error

@@ -1,0 +1,159 @@
+"""What stages ask of the outside world. Adapters answer it; tests answer it with small fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Reporter(Protocol):
+    """Where progress goes. Lines may be long-lived output of the user's own script."""
+
+    def say(self, line: str) -> None:
+        """One line about what is being done."""
+
+    def output(self, line: str) -> None:
+        """One line that a program printed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a supervised process ended."""
+
+    code: int | None  # None where a signal or the time limit ended it
+    signal: str | None  # such as SIGKILL
+    timed_out: bool
+    survivors: int  # processes of its group that were still there when it ended, and were killed
+    tail: tuple[str, ...]  # the last lines of its output, secrets masked
+    seconds: float
+
+
+class Supervisor(Protocol):
+    """Runs a program that we do not trust to end."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float,
+        log: Path,
+        secrets: Sequence[str],
+        reporter: Reporter,
+    ) -> Ended:
+        """Runs `argv` in a process group of its own, which is gone when this returns."""
+
+
+class Environments(Protocol):
+    """Python environments, from locks with hashes."""
+
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+        """A fresh environment in `folder` with exactly what `lock` names; returns its Python."""
+
+    def compile(
+        self,
+        requirements: str,
+        *,
+        python: str,
+        platform: str | None = None,
+        constraints: str | None = None,
+        folder: Path,
+    ) -> str:
+        """`requirements` (the text of a requirements file, read in `folder`) as a lock with hashes.
+
+        Without `platform` (such as linux/amd64) the lock is universal. Raises GeneratorError with the
+        resolver's reason where the requirements contradict each other or the constraints.
+        """
+
+
+class Harness(Protocol):
+    """Questions to MLflow, asked by the training environment's own MLflow."""
+
+    def call(
+        self, python: Path, command: str, request: Mapping[str, Any], *, env: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The response of generator/harness: always a mapping with `ok`."""
+
+
+class Git(Protocol):
+    """One local repository."""
+
+    root: Path
+
+    def commit_of(self, ref: str) -> str: ...
+
+    def is_clean(self) -> bool: ...
+
+    def clone(self, source: str, *, branch: str | None = None, commit: str | None = None) -> None:
+        """Fills `root`, which must not exist yet, from `source`."""
+
+    def is_ancestor(self, commit: str, of: str) -> bool: ...
+
+    def fetch(self, branch: str) -> str:
+        """The commit that `branch` has at origin now; it is here afterwards."""
+
+    def reset(self, commit: str) -> None:
+        """Makes the working tree exactly `commit`, on no branch."""
+
+    def commit(self, paths: Sequence[str], message: str) -> str:
+        """Commits exactly `paths` and returns the commit."""
+
+    def push(self, commit: str, branch: str) -> bool:
+        """Pushes `commit` to `branch` at origin; False when the branch has moved."""
+
+
+class Renderer(Protocol):
+    """Renders an overlay with kustomize."""
+
+    def build(self, overlay: Path) -> list[dict[str, Any]]:
+        """The objects that the overlay renders to. Raises GeneratorError with kustomize's reason."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What the server in an image, or a process, answered to the golden request."""
+
+    predictions: Any
+    load_seconds: float
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Builds and runs an image from a context folder: Docker, or in a rehearsal a process."""
+
+    name: str  # docker or process
+
+    def build(
+        self, context: Path, *, tag: str, platform: str, labels: Mapping[str, str], reporter: Reporter
+    ) -> None:
+        """Builds the image and calls it `tag`. Raises GeneratorError with the build's reason."""
+
+    def replay(self, tag: str, golden: str) -> Replay:
+        """Runs the image without network and secrets on the text of a golden.json."""
+
+    def save(self, tag: str, archive: Path) -> str:
+        """Stores the image as an OCI archive; returns its manifest's digest."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image that a registry holds."""
+
+    digest: str
+    labels: Mapping[str, str]
+
+
+class Registry(Protocol):
+    """One repository of an image registry."""
+
+    def ensure(self) -> None:
+        """Makes the repository where it is missing (ECR); elsewhere pushes make it."""
+
+    def find(self, reference: str) -> Found | None:
+        """The image with this tag or digest, read from its manifest and config; None where there is none."""
+
+    def push(self, archive: Path, tag: str) -> None:
+        """Uploads the OCI archive under `tag`, its digest preserved."""
