@@ -7,21 +7,27 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from generator.plan.files import PlannedFile
 from generator.yamlio import quote
 
 _PACKAGE = Path(__file__).parent
 
 
-def data_folder(name: str) -> Path:
-    """`templates` or `k8s`: beside the package in a wheel, else at the repository's root."""
-    packed = _PACKAGE / "_data" / name
-    return packed if packed.is_dir() else _PACKAGE.parent / name
+def data_folder() -> Path:
+    """The folder that holds `templates` and `k8s`: in a wheel beside this module, else the repository's root."""
+    packed = _PACKAGE / "_data"
+    return packed if packed.is_dir() else _PACKAGE.parent
+
+
+def data_text(source: str) -> str:
+    """The text of a shipped file such as `k8s/base/service.yaml`."""
+    return (data_folder() / source).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(  # noqa: S701: YAML, not HTML; values go through the filter `quote`
-        loader=FileSystemLoader(data_folder("templates")),
+    environment = Environment(  # noqa: S701 (YAML, not HTML; values go through the filter `quote`)
+        loader=FileSystemLoader(data_folder() / "templates"),
         block_start_string="<%",
         block_end_string="%>",
         variable_start_string="<%=",
@@ -40,3 +46,10 @@ def _environment() -> Environment:
 def render(template: str, **values: object) -> str:
     """The text of `templates/<template>` with `values` filled in. A missing value is an error."""
     return _environment().get_template(template).render(**values)
+
+
+def text_of(planned: PlannedFile) -> str:
+    """The whole text of a planned file."""
+    if planned.values is None:
+        return data_text(planned.source)
+    return render(planned.source.removeprefix("templates/"), **planned.values)

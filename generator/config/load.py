@@ -100,8 +100,10 @@ def _real_path(data: Any, location: tuple[str | int, ...]) -> Path_:
     """pydantic's location without the names of union members and other steps that the file has not."""
     path: list[str | int] = []
     for i, step in enumerate(location):
-        if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+        if isinstance(data, dict) and step in data:
             data = data[step]
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step] if step < len(data) else None
         elif i < len(location) - 1 or not isinstance(data, dict) or step == "[key]":
             continue
         path.append(step)

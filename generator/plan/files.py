@@ -1,7 +1,8 @@
-"""A planned file: what `generate` wants on disk, and who owns it."""
+"""A planned file: what `generate` wants on disk, from which source, and who owns it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,8 +16,13 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A file by its path from the repository's root (POSIX), with its whole text."""
+    """A file by its path from the repository's root (POSIX).
+
+    `source` is a path under the shipped data: `templates/…`, rendered with `values`, or, where `values`
+    is None, any file (`k8s/base/…`), copied as it is.
+    """
 
     path: str
-    text: str
+    source: str
+    values: Mapping[str, object] | None = None
     owner: Owner = Owner.TAGSHIP

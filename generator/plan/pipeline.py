@@ -1,4 +1,4 @@
-"""The pipeline: stages in order, and the jobs that run them. Workflows, `rehearse` and the docs come from here."""
+"""The pipeline: stages in order, and the jobs that run them. Workflows, `rehearse` and docs come from here."""
 
 from __future__ import annotations
 
