@@ -255,9 +255,7 @@ def folder_sha256(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
-            raise GeneratorError(
-                f"{path.relative_to(folder)} is a symbolic link; a model folder may hold none"
-            )
+            raise GeneratorError(f"{path.relative_to(folder)} is a symbolic link; a model folder may hold none")
         if path.is_file():
             total.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return total.hexdigest()

@@ -81,8 +81,7 @@ class Ledger(Part):
         for rejected in self.rejected:
             if entry.version == rejected.version or entry.digest == rejected.digest:
                 raise GeneratorError(
-                    f"{entry.version} was rejected in {self.environment}: {rejected.reason}; "
-                    "release a new version"
+                    f"{entry.version} was rejected in {self.environment}: {rejected.reason}; release a new version"
                 )
         highest = self.highest
         if highest is not None and Version(entry.version) <= highest and older_because is None:

@@ -35,9 +35,7 @@ class Version:
     def _key(self) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
         core, _, pre = self.text.partition("-")
         parts = tuple(
-            (not p.isdigit(), int(p) if p.isdigit() else 0, "" if p.isdigit() else p)
-            for p in pre.split(".")
-            if p
+            (not p.isdigit(), int(p) if p.isdigit() else 0, "" if p.isdigit() else p) for p in pre.split(".") if p
         )
         return tuple(int(n) for n in core.split(".")), not pre, parts
 

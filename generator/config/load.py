@@ -149,9 +149,7 @@ def _contradictions(config: ModelFile, document: Document) -> list[Problem]:
         champion is not None
         and (champion.metric or next(iter(config.gate.metrics), "")) not in config.gate.metrics
     ):
-        message = (
-            "the champion's metric needs a threshold in gate.metrics, whose min or max gives its direction"
-        )
+        message = "the champion's metric needs a threshold in gate.metrics, whose min or max gives its direction"
         problems.append(document.problem(("gate", "champion"), message))
     reserved = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_CONTEXT", "PYTHONPATH", "PATH"}
     for name in config.train.env:

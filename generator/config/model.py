@@ -160,9 +160,7 @@ def load(root: Path) -> Workspace:
     """All models of the repository at `root`. Raises InvalidInput with every problem of every file."""
     if not (root / "tagship.yaml").is_file():
         if not (root / "model.yaml").is_file():
-            raise GeneratorError(
-                "no model.yaml here: run `generator init`, or change to the repository's root"
-            )
+            raise GeneratorError("no model.yaml here: run `generator init`, or change to the repository's root")
         return Workspace(root, (Model(load_model(root / "model.yaml", "model.yaml"), "."),))
     shared = load_workspace(root / "tagship.yaml", "tagship.yaml")
     models: list[Model] = []
@@ -183,9 +181,7 @@ def _folders(root: Path, patterns: tuple[str, ...]) -> list[str]:
     found: set[str] = set()
     for pattern in patterns:
         if ".." in PurePosixPath(pattern).parts or pattern.startswith("/"):
-            raise InvalidInput(
-                [Problem("tagship.yaml", 0, 0, f"models: {pattern!r} leads out of the repository")]
-            )
+            raise InvalidInput([Problem("tagship.yaml", 0, 0, f"models: {pattern!r} leads out of the repository")])
         matches = glob.glob(f"{pattern.rstrip('/')}/model.yaml", root_dir=root)
         if not matches:
             raise InvalidInput(
@@ -209,7 +205,5 @@ def _clashes(models: list[Model]) -> list[Problem]:
         for key, what in ((model.name, "name"), (image, "image repository and tag")):
             other = seen.setdefault(key, model)
             if other is not model:
-                problems.append(
-                    Problem(model.shown, 0, 0, f"has the same {what} as {other.shown}; change one")
-                )
+                problems.append(Problem(model.shown, 0, 0, f"has the same {what} as {other.shown}; change one"))
     return problems

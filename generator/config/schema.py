@@ -14,15 +14,9 @@ class Repository(Section):
     """Where the model's Git repository is."""
 
     url: t.GitUrl | None = Field(None, description="Address of the repository; init fills it from origin.")
-    branch: t.Branch = Field(
-        "main", description="The branch that releases are tagged on and deploys commit to."
-    )
-    id: int | None = Field(
-        None, ge=1, description="GitHub's numeric id of the repository, for OIDC subjects."
-    )
-    owner_id: int | None = Field(
-        None, ge=1, description="GitHub's numeric id of the owner, for OIDC subjects."
-    )
+    branch: t.Branch = Field("main", description="The branch that releases are tagged on and deploys commit to.")
+    id: int | None = Field(None, ge=1, description="GitHub's numeric id of the repository, for OIDC subjects.")
+    owner_id: int | None = Field(None, ge=1, description="GitHub's numeric id of the owner, for OIDC subjects.")
 
 
 class Index(Section):
@@ -44,9 +38,7 @@ class Train(Section):
     """How the model is trained."""
 
     script: t.InnerPath = Field(description="The training script; run as `python <script>` in this folder.")
-    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field(
-        "3.11", description="Python of training and image."
-    )
+    python: Literal["3.10", "3.11", "3.12", "3.13"] = Field("3.11", description="Python of training and image.")
     requirements: t.InnerPath | Annotated[tuple[t.Requirement, ...], t.Listed, Field(min_length=1)] = Field(
         "requirements.txt", description="The training requirements: a file, or a list of requirements."
     )
@@ -93,9 +85,7 @@ class Threshold(Section):
 class Champion(Section):
     """The comparison with the version that now serves."""
 
-    metric: t.MetricName | None = Field(
-        None, description="Metric to compare; default: the first threshold's."
-    )
+    metric: t.MetricName | None = Field(None, description="Metric to compare; default: the first threshold's.")
     tolerance: t.Number = Field(0.0, ge=0, description="How much worse than the champion is still accepted.")
 
 
@@ -169,9 +159,7 @@ class Hooks(Section):
 
     file: t.InnerPath = Field("hooks.py", description="The file with preprocess and postprocess.")
     requirements: Annotated[tuple[t.Requirement, ...], t.Listed] = Field((), description="Its requirements.")
-    input: dict[t.Text, t.Text] = Field(
-        {}, description="Schema of requests, where it differs from the model's."
-    )
+    input: dict[t.Text, t.Text] = Field({}, description="Schema of requests, where it differs from the model's.")
 
 
 class Serve(Section):
@@ -217,9 +205,7 @@ class Observe(Section):
 class Environment(Section):
     """One environment: an overlay and a namespace."""
 
-    namespace: t.Namespace | None = Field(
-        None, description="Namespace; default: <name>, or <name>-<environment>."
-    )
+    namespace: t.Namespace | None = Field(None, description="Namespace; default: <name>, or <name>-<environment>.")
     via: Literal["commit", "pull-request"] = Field("commit", description="How a promotion arrives.")
     approval: bool = Field(False, description="A person approves before a promotion.")
     rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails.")

@@ -38,9 +38,7 @@ class Matching:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "maxLength": self.longest}
 
     def _check(self, text: str) -> str:
@@ -57,12 +55,7 @@ def _plain(text: str) -> str:
 
 def _inside(text: str) -> str:
     path = PurePosixPath(text)
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or not re.fullmatch(r"[\w.@ /-]+", text)
-        or text.startswith("-")
-    ):
+    if path.is_absolute() or ".." in path.parts or not re.fullmatch(r"[\w.@ /-]+", text) or text.startswith("-"):
         raise ValueError("must be a path inside the model's folder, of letters, digits and . _ @ - /")
     return str(path)
 
@@ -88,9 +81,7 @@ EnvironmentName = Annotated[
 ]
 Namespace = Annotated[
     str,
-    Matching(
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a Kubernetes namespace: lower-case letters, digits and -", 63
-    ),
+    Matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a Kubernetes namespace: lower-case letters, digits and -", 63),
 ]
 Variable = Annotated[str, Matching(r"[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and _", 100)]
 SecretName = Annotated[
@@ -128,9 +119,7 @@ WebUrl = Annotated[
         300,
     ),
 ]
-Role = Annotated[
-    str, Matching(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", "the ARN of an IAM role", 300)
-]
+Role = Annotated[str, Matching(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", "the ARN of an IAM role", 300)]
 Registry = Annotated[
     str,
     Matching(
