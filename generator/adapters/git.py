@@ -1,0 +1,114 @@
+"""Git, by its command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.adapters.shell import ProcessFailed, run
+from generator.errors import GeneratorError
+
+# No hook, signature or editor of the user's may change or stop what a stage does.
+_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "gc.auto=0")
+_MOVED = re.compile(
+    r"\[(remote )?rejected\].*(fetch first|non-fast-forward|cannot lock ref|stale info|failed to lock)"
+)
+
+
+@dataclass(frozen=True)
+class GitRepository:
+    """One local repository; see ports.Git."""
+
+    root: Path
+    author: tuple[str, str] | None = None  # name and address of our commits; None: the user's own
+
+    def _git(self, *argv: str) -> str:
+        identity: tuple[str, ...] = ()
+        if self.author is not None:
+            identity = ("-c", f"user.name={self.author[0]}", "-c", f"user.email={self.author[1]}")
+        return run("git", *_QUIET, *identity, "-C", str(self.root), *argv, env={"GIT_TERMINAL_PROMPT": "0"})
+
+    def commit_of(self, ref: str) -> str:
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").strip()
+        except ProcessFailed as error:
+            if "not a git repository" in error.stderr:
+                raise GeneratorError("this folder is in no Git repository: run `git init` and commit") from error
+            raise GeneratorError(f"Git knows no {ref!r} here: fetch it, or check the name") from error
+
+    def top_level(self) -> Path:
+        try:
+            return Path(self._git("rev-parse", "--show-toplevel").strip())
+        except ProcessFailed as error:
+            raise GeneratorError("this folder is in no Git repository: run `git init` and commit") from error
+
+    def is_clean(self) -> bool:
+        return not self.changed_files()
+
+    def changed_files(self) -> list[str]:
+        """Files that are changed or untracked, ignored ones aside."""
+        return self._git("status", "--porcelain", "--untracked-files=all").splitlines()
+
+    def current_branch(self) -> str | None:
+        return self._git("branch", "--show-current").strip() or None
+
+    def origin(self) -> str | None:
+        """The address of the remote `origin`."""
+        try:
+            return self._git("remote", "get-url", "origin").strip()
+        except ProcessFailed:
+            return None
+
+    def clone(self, source: str, *, branch: str | None = None, commit: str | None = None) -> None:
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        at = ("--branch", branch) if branch else ()
+        run("git", *_QUIET, "clone", "--quiet", "--no-checkout", *at, "--", source, str(self.root))
+        self._git("checkout", "--quiet", *(("--detach", commit) if commit else ()))
+
+    def is_ancestor(self, commit: str, of: str) -> bool:
+        try:
+            self._git("merge-base", "--is-ancestor", commit, of)
+        except ProcessFailed as error:
+            if error.code == 1:
+                return False
+            raise
+        return True
+
+    def fetch(self, branch: str) -> str:
+        self._git("fetch", "--quiet", "--no-tags", "origin", f"+refs/heads/{branch}:refs/remotes/origin/{branch}")
+        return self.commit_of(f"refs/remotes/origin/{branch}")
+
+    def reset(self, commit: str) -> None:
+        self._git("checkout", "--quiet", "--force", "--detach", commit)
+        self._git("clean", "--quiet", "-ffd")
+
+    def commit(self, paths: Sequence[str], message: str) -> str:
+        self._git("add", "--all", "--", *paths)
+        self._git("commit", "--quiet", "--message", message, "--", *paths)
+        return self.commit_of("HEAD")
+
+    def push(self, commit: str, branch: str) -> bool:
+        try:
+            self._git("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
+        except ProcessFailed as error:
+            if _MOVED.search(error.stderr):
+                return False
+            raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
+        return True
+
+    def tags(self, pattern: str) -> list[str]:
+        return self._git("tag", "--list", pattern).split()
+
+    def tag(self, name: str, commit: str, message: str) -> None:
+        self._git("tag", "--annotate", "--message", message, name, commit)
+
+    def push_tag(self, name: str) -> None:
+        self._git("push", "--quiet", "origin", f"refs/tags/{name}:refs/tags/{name}")
+
+    def message(self, commit: str) -> str:
+        return self._git("log", "-1", "--format=%B", commit)
+
+    def author_of(self, commit: str) -> str:
+        return self._git("log", "-1", "--format=%an", commit).strip()

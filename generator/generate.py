@@ -1,0 +1,76 @@
+"""`generator generate`: from a workspace to everything that its repository should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from generator.config.model import Model, Workspace
+from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.files import Comparison, RenderedFile, compare
+from generator.ledger import Ledger, read_ledger
+from generator.plan.files import PlannedFile
+from generator.plan.overlays import plan_base, plan_kubernetes
+from generator.plan.pins import keep_newer_pins
+from generator.plan.workflows import plan_workflows
+from generator.render import data_folder, text_of
+from generator.yamlio import parse
+
+
+def compare_workspace(workspace: Workspace, *, install: str) -> Comparison:
+    """How the repository differs from what it should hold. `install`: where workflows get the command from."""
+    planned = [*plan_workflows(workspace, install=install), *_kubernetes(workspace)]
+    return compare(workspace.root, _rendered(workspace.root, planned))
+
+
+def compare_kubernetes(workspace: Workspace) -> Comparison:
+    """The same without workflows: what a rehearsal needs."""
+    return compare(workspace.root, _rendered(workspace.root, _kubernetes(workspace)))
+
+
+def _kubernetes(workspace: Workspace) -> list[PlannedFile]:
+    planned = list(plan_base(workspace.models))
+    for model in workspace:
+        planned += plan_kubernetes(model, ledgers(workspace.root, model))
+    return planned
+
+
+def ledgers(root: Path, model: Model) -> dict[str, Ledger]:
+    """The ledger of each environment that has one. Raises InvalidInput where one contradicts itself."""
+    found = {}
+    for target in model.targets:
+        shown = f"{model.overlay(target.name)}/release.yaml"
+        if (root / shown).is_file():
+            ledger = read_ledger((root / shown).read_text(encoding="utf-8"), shown)
+            if (ledger.model, ledger.environment) != (model.name, target.name):
+                raise InvalidInput(
+                    [Problem(shown, 1, 1, f"is the ledger of {ledger.model}, {ledger.environment}")]
+                )
+            found[target.name] = ledger
+    return found
+
+
+def _rendered(root: Path, planned: Iterable[PlannedFile]) -> list[RenderedFile]:
+    files = []
+    for file in planned:
+        text = _with_kept_pins(root, file.path, text_of(file))
+        if file.path.endswith((".yaml", ".yml")):
+            _parse_again(file.path, text)
+        origin = data_folder() / file.source if file.values is None else None
+        files.append(RenderedFile(file.path, text, file.owner, origin))
+    return files
+
+
+def _with_kept_pins(root: Path, path: str, text: str) -> str:
+    if path.startswith(".github/workflows/") and (root / path).is_file():
+        return keep_newer_pins(text, (root / path).read_text(encoding="utf-8", errors="replace"))
+    return text
+
+
+def _parse_again(path: str, text: str) -> None:
+    """A rendered file that is no strict YAML is our bug, and must not reach a disk."""
+    try:
+        for part in text.split("\n---\n"):
+            parse(part, path)
+    except GeneratorError as error:
+        raise RuntimeError(f"rendered a broken file: {error}") from error
