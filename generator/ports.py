@@ -101,6 +101,9 @@ class Git(Protocol):
     def commit(self, paths: Sequence[str], message: str) -> str:
         """Commits exactly `paths` and returns the commit."""
 
+    def last_change(self, path: str) -> str:
+        """The last commit that changed `path`."""
+
     def push(self, commit: str, branch: str) -> bool:
         """Pushes `commit` to `branch` at origin; False when the branch has moved."""
 

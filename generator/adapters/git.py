@@ -89,6 +89,9 @@ class GitRepository:
         self._git("commit", "--quiet", "--message", message, "--", *paths)
         return self.commit_of("HEAD")
 
+    def last_change(self, path: str) -> str:
+        return self._git("log", "-1", "--format=%H", "--", path).strip()
+
     def push(self, commit: str, branch: str) -> bool:
         try:
             self._git("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")

@@ -31,6 +31,16 @@ _NOT_YET_IN_ENVIRONMENT: tuple[tuple[Path_, Callable[[Any], bool], str], ...] = 
     (("rollback_on_failure",), _given, "leave it out"),
 )
 
+# For the reference page: every key above by its dotted name.
+NOT_YET = frozenset(
+    [".".join(map(str, path)) for path, test, _ in _NOT_YET if test is _given]
+    + [
+        f"deploy.environments.<environment>.{path[0]}"
+        for path, test, _ in _NOT_YET_IN_ENVIRONMENT
+        if test is _given
+    ]
+)
+
 
 def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, str]]:
     """(path, message) for each key of `document` whose feature does not exist yet."""

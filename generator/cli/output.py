@@ -1,0 +1,53 @@
+"""How commands talk: colour and a spinner on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+
+class Terminal:
+    """Reports progress; see ports.Reporter. `label` stands before each line, such as a stage's name."""
+
+    def __init__(self, *, quiet_output: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._quiet_output = quiet_output
+        self._label = ""
+        self._status: Status | None = None
+
+    def say(self, line: str) -> None:
+        """One line about what is being done."""
+        if self._status is not None:
+            self._status.update(escape(f"{self._label}: {line}"))
+        self.console.print(f"{self._prefix()}{escape(line)}")
+
+    def output(self, line: str) -> None:
+        """One line that a program printed."""
+        if not self._quiet_output:
+            self.console.print(f"{self._prefix()}[dim]| {escape(line)}[/dim]")
+
+    def _prefix(self) -> str:
+        return f"[cyan]{escape(self._label):<9}[/cyan] " if self._label else ""
+
+    @contextmanager
+    def working_on(self, label: str) -> Iterator[None]:
+        """Lines said inside are about `label`; a terminal shows that it goes on."""
+        before, self._label = self._label, label
+        try:
+            if self.console.is_terminal:
+                with self.console.status(escape(label)) as self._status:
+                    yield
+            else:
+                yield
+        finally:
+            self._label, self._status = before, None
+
+
+def to_stdout() -> Console:
+    """For what the user asked to see, as opposed to progress."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
