@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -16,11 +17,33 @@ LOGICAL_IMAGE = "inference"
 NO_DIGEST = "sha256:" + "0" * 64
 
 
-def with_image(text: str, shown: str, *, repository: str, digest: str) -> str:
-    """`text` with our entry of `images` pointing at `repository@digest`.
+@dataclass(frozen=True)
+class OverlayImage:
+    """Our entry of `images`, and where its digest stands (line and column from 1)."""
 
-    Raises InvalidInput, with line and column, where the entry is missing or has been changed in shape.
-    """
+    repository: str
+    digest: str
+    line: int
+    column: int
+
+
+def image_of(text: str, shown: str) -> OverlayImage:
+    """The image that an overlay runs. Raises InvalidInput, with line and column, where our entry is damaged."""
+    name, digest = _values(text, shown)
+    mark = digest.start_mark
+    return OverlayImage(name.value, digest.value, mark.line + 1, mark.column + 1)
+
+
+def with_image(text: str, shown: str, *, repository: str, digest: str) -> str:
+    """`text` with our entry of `images` pointing at `repository@digest`; raises like `image_of`."""
+    edits = zip(_values(text, shown), (repository, digest), strict=True)
+    for node, value in sorted(edits, key=lambda edit: -edit[0].start_mark.index):
+        text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
+    return text
+
+
+def _values(text: str, shown: str) -> tuple[ScalarNode, ScalarNode]:
+    """The nodes of newName and digest in our entry."""
     entry = _entry(text, shown)
     keys = {str(key.value): value for key, value in entry.value}
     for key in ("newName", "digest"):
@@ -28,10 +51,7 @@ def with_image(text: str, shown: str, *, repository: str, digest: str) -> str:
             raise InvalidInput([_problem(shown, entry, f"our entry of images has no {key}; add `{key}: …`")])
     if "newTag" in keys:
         raise InvalidInput([_problem(shown, keys["newTag"], "newTag beside a digest is misleading; remove it")])
-    edits = sorted(((keys["newName"], repository), (keys["digest"], digest)), key=lambda e: -e[0].start_mark.index)
-    for node, value in edits:
-        text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
-    return text
+    return keys["newName"], keys["digest"]
 
 
 def _entry(text: str, shown: str) -> MappingNode:

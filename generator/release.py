@@ -24,6 +24,7 @@ class Release:
     store: Store  # .tagship/<name>-<version>
     attempt: str  # differs each time the release is tried
     by: str  # the person or workflow that started it
+    rehearsal: bool = False  # on one machine, against a temporary repository
 
     @property
     def id(self) -> str:

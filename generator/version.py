@@ -45,7 +45,11 @@ class Version:
     def __str__(self) -> str:
         return self.text
 
-    def next_patch(self) -> Version:
-        """1.2.3 → 1.2.4; a pre-release is followed by its own release."""
+    def bumped(self, part: str) -> Version:
+        """The next major, minor or patch version; 2.0.0-rc.1 is followed by 2.0.0 at the least."""
         (major, minor, patch), released, _ = self._key
-        return Version(f"{major}.{minor}.{patch + 1 if released else patch}")
+        if part == "major" and (released or minor or patch):
+            return Version(f"{major + 1}.0.0")
+        if part == "minor" and (released or patch):
+            return Version(f"{major}.{minor + 1}.0")
+        return Version(f"{major}.{minor}.{patch + 1 if released and part == 'patch' else patch}")

@@ -171,9 +171,7 @@ class _Edit:
 
     def outcome(self, commit: str, branch: str, *, changed: bool) -> OverlayCommit:
         return OverlayCommit(
-            name=self.model.name,
-            version=str(self.release.version),
-            commit=self.release.commit,
+            **self.release.identity,
             environment=self.target.name,
             overlay=self.overlay,
             branch=branch,

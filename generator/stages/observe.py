@@ -15,9 +15,7 @@ def observe(release: Release, deployed: OverlayCommit, probe: Probe | None) -> R
     """What was seen of `deployed`."""
     unobserved = "deploy.observe is none: the reconciler rolls the commit out by itself"
     return Rollout(
-        name=release.model.name,
-        version=str(release.version),
-        commit=release.commit,
+        **release.identity,
         environment=deployed.environment,
         digest=deployed.digest,
         state="serving" if probe else "unobserved",

@@ -1,0 +1,72 @@
+"""`generator status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator.cli.options import model_option, repository_option
+
+if TYPE_CHECKING:
+    from generator.config.model import Workspace
+
+
+@click.command()
+@repository_option
+@model_option("Only this model.")
+@click.option("--json", "as_json", is_flag=True, help="The ledgers as JSON.")
+def command(root: Path, model_name: str | None, as_json: bool) -> None:
+    """Show what each environment's ledger says: version, digest, run, commit, when, by whom."""
+    from generator.config.model import load
+
+    workspace = load(root)
+    rows = [row for row in _rows(workspace) if model_name in (None, row["model"])]
+    if model_name:
+        workspace.model(model_name)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        _table(rows)
+
+
+def _rows(workspace: Workspace) -> list[dict[str, Any]]:
+    from generator.generate import ledgers
+
+    rows = []
+    for model in workspace:
+        found = ledgers(workspace.root, model)
+        for target in model.targets:
+            ledger = found.get(target.name)
+            current = ledger.current if ledger else None
+            rows.append(
+                {
+                    "model": model.name,
+                    "environment": target.name,
+                    "current": current.model_dump(mode="json") if current else None,
+                    "rejected": [item.version for item in ledger.rejected] if ledger else [],
+                }
+            )
+    return rows
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from generator.cli.output import to_stdout
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by", "rejected"):
+        table.add_column(title, overflow="fold", no_wrap=title not in ("rejected", "by"))
+    for row in rows:
+        now = row["current"]
+        cells = ("never released", "", "", "", "", "")
+        if now:
+            when = now["at"].replace("T", " ").removesuffix("Z")
+            cells = (now["version"], now["digest"][:19], now["run"][:12], now["commit"][:12], when, now["by"])
+        table.add_row(row["model"], row["environment"], *cells, ", ".join(row["rejected"]))
+    to_stdout().print(table)

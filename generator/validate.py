@@ -1,0 +1,73 @@
+"""Everything that can be wrong in a repository and be seen without running anything of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from generator.config.model import Model, Workspace
+from generator.errors import InvalidInput, Problem
+from generator.generate import ledgers
+from generator.ledger import Ledger
+from generator.overlay import NO_DIGEST, image_of
+from generator.script_check import script_problems
+from generator.training_lock import lock_problems
+
+
+def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Problem]:
+    """All problems of all models: scripts, locks (unless `locks` is off), ledgers."""
+    problems = []
+    for model in workspace:
+        problems += script_problems(model, workspace.root)
+        if locks:
+            problems += lock_problems(model, workspace.root)
+        problems += ledger_problems(workspace.root, model)
+    return problems
+
+
+def ledger_problems(root: Path, model: Model) -> list[Problem]:
+    """Where an overlay's ledger contradicts itself, or the image that the overlay runs."""
+    try:
+        found = ledgers(root, model)
+    except InvalidInput as error:
+        return list(error.problems)
+    problems = []
+    for environment, ledger in found.items():
+        overlay = model.overlay(environment)
+        shown = f"{overlay}/release.yaml"
+        problems += [Problem(shown, 0, 0, message) for message in _contradictions(ledger)]
+        problems += _image_problems(root, overlay, ledger)
+    return problems
+
+
+def _contradictions(ledger: Ledger) -> list[str]:
+    messages = []
+    current = ledger.current
+    if current is None:
+        return ["has a history but no current release"] if ledger.history else []
+    for rejected in ledger.rejected:
+        if current.version == rejected.version or current.digest == rejected.digest:
+            messages.append(f"its current version {current.version} is rejected ({rejected.reason}); roll back")
+    digests: dict[str, str] = {}
+    for entry in (current, *ledger.history):
+        if digests.setdefault(entry.version, entry.digest) != entry.digest:
+            messages.append(f"version {entry.version} stands there with two digests")
+    return messages
+
+
+def _image_problems(root: Path, overlay: str, ledger: Ledger) -> list[Problem]:
+    shown = f"{overlay}/kustomization.yaml"
+    if not (root / shown).is_file():
+        return [
+            Problem(shown, 0, 0, "is missing beside its ledger; restore it with git, or run `generator generate`")
+        ]
+    try:
+        image = image_of((root / shown).read_text(encoding="utf-8"), shown)
+    except InvalidInput as error:
+        return list(error.problems)
+    wanted = ledger.current.digest if ledger.current else NO_DIGEST
+    if image.digest != wanted:
+        message = (
+            f"the digest {image.digest} is not the ledger's {wanted}; only `generator stage deploy` changes it"
+        )
+        return [Problem(shown, image.line, image.column, message)]
+    return []

@@ -1,0 +1,71 @@
+"""The real parts that some tests need. An absent one skips its tests, or fails them with REQUIRE_E2E=1."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+_environment: dict[str, str] = {}
+_PREFIXES = ("AWS_", "DOCKER_", "TESTBED_")
+
+
+def remember(environment: dict[str, str]) -> None:
+    """Keeps the environment that the tests were started in, before it is made hostile."""
+    _environment.update(environment)
+
+
+def started_with() -> dict[str, str]:
+    """The variables that point at real parts: pass them on to what needs them."""
+    return {name: value for name, value in _environment.items() if name.startswith(_PREFIXES)}
+
+
+def local_names() -> list[str]:
+    """Host names that the test bed answers under."""
+    return [_environment[name] for name in ("TESTBED_ECR_REGISTRY",) if name in _environment]
+
+
+def absent(part: str, how: str) -> None:
+    """Says that `part` is not here and `how` to bring it."""
+    if os.environ.get("REQUIRE_E2E") == "1":
+        pytest.fail(f"{part} is absent, and REQUIRE_E2E=1 asks for it: {how}")
+    pytest.skip(f"{part} is absent: {how}")
+
+
+def need_program(name: str, how: str) -> str:
+    """The program's path."""
+    found = shutil.which(name)
+    if found is None:
+        absent(name, how)
+    return str(found)
+
+
+def need_kustomize() -> str:
+    return need_program("kustomize", "put kustomize on the PATH, or source the test bed's env")
+
+
+def need_actionlint() -> str:
+    return need_program("actionlint", "put actionlint on the PATH, or source the test bed's env")
+
+
+@cache
+def _engine_answers() -> bool:
+    if shutil.which("docker") is None or shutil.which("skopeo") is None:
+        return False
+    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
+
+
+def need_engine() -> None:
+    """A Docker engine that answers, and skopeo."""
+    if not _engine_answers():
+        absent("a Docker engine with skopeo", "start Docker and install skopeo, or source the test bed's env")
+
+
+def need_ecr() -> str:
+    """The registry that answers under an ECR host name, beside an AWS API; returns the host."""
+    if "TESTBED_ECR_REGISTRY" not in _environment:
+        absent("a registry under an ECR host name", "source the test bed's env")
+    return _environment["TESTBED_ECR_REGISTRY"]
