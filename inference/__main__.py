@@ -1,0 +1,59 @@
+"""`python -m inference` serves the model; `python -m inference replay` replays golden rows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from inference.settings import Settings, SettingsError, from_environment
+
+_USAGE = """usage: python -m inference [replay]
+
+Serves an MLflow model folder over HTTP. Settings are environment variables: TAGSHIP_MODEL (the folder),
+TAGSHIP_RELEASE, TAGSHIP_HOST, TAGSHIP_PORT and the others that inference/settings.py documents.
+
+replay   read {"request": <body for /predict or null>} on standard input, ask the model, write JSON
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 1 for a setting or replay that failed, 2 for wrong usage."""
+    if arguments in (["-h"], ["--help"]):
+        sys.stdout.write(_USAGE)
+        return 0
+    if arguments not in ([], ["replay"]):
+        sys.stderr.write(_USAGE)
+        return 2
+    # As a container's first process nothing ends it by default; uvicorn takes over once it runs.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        settings = from_environment(os.environ)
+        return _replay(settings) if arguments else _serve(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _serve(settings: Settings) -> int:
+    from inference import logs
+    from inference.app import create_app
+    from inference.server import listen, serve
+
+    logs.configure(settings.log_level)
+    return serve(create_app(settings), listen(settings))
+
+
+def _replay(settings: Settings) -> int:
+    from inference import logs, replay
+
+    logs.configure("WARNING")
+    return replay.run(settings)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a model that is still loading or predicting would keep the process alive.
+    os._exit(code)

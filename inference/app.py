@@ -1,0 +1,95 @@
+"""The ASGI application: which path goes to which handler."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from inference import handlers, v2_handlers
+from inference.errors import RequestError
+from inference.service import Service
+from inference.settings import Settings
+from inference.web import Edge, on_http_error, on_request_error
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_READING: dict[str, Handler] = {
+    "/": handlers.home,
+    "/health": handlers.health,
+    "/livez": handlers.live,
+    "/readyz": handlers.ready,
+    "/metadata": handlers.release_metadata,
+    "/model/info": handlers.model_info,
+    "/metrics": handlers.metrics,
+    "/docs": handlers.docs,
+    "/openapi.json": handlers.openapi_json,
+    "/ping": handlers.ping,
+    "/version": handlers.version,
+    "/v2": v2_handlers.server,
+    "/v2/health/live": v2_handlers.live,
+    "/v2/health/ready": v2_handlers.ready,
+}
+_MODEL_PATHS = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application; it begins to load the model when the server starts it."""
+    service = Service(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        service.lifecycle.start()
+        yield
+        service.lifecycle.stop()
+
+    app = Starlette(
+        routes=_routes(),
+        middleware=[Middleware(Edge)],
+        exception_handlers={RequestError: on_request_error, HTTPException: on_http_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    routes: list[BaseRoute] = [Route(path, handler, methods=["GET"]) for path, handler in _READING.items()]
+    routes.append(Route("/predict", _counted("predict", handlers.predict), methods=["POST"]))
+    routes.append(Route("/invocations", _counted("invocations", handlers.invocations), methods=["POST"]))
+    infer = _counted("v2", v2_handlers.infer)
+    for path in _MODEL_PATHS:
+        routes.append(Route(path, v2_handlers.model_metadata, methods=["GET"]))
+        routes.append(Route(f"{path}/ready", v2_handlers.model_ready, methods=["GET"]))
+        routes.append(Route(f"{path}/infer", infer, methods=["POST"]))
+    return routes
+
+
+def _counted(endpoint: str, handler: Handler) -> Handler:
+    """The handler, with its requests in the metrics."""
+
+    async def counted(request: Request) -> Response:
+        began, status, code = time.perf_counter(), 500, "internal_error"
+        metrics = handlers.service_of(request).metrics
+        try:
+            response = await handler(request)
+            status, code = response.status_code, ""
+            return response
+        except RequestError as error:
+            status, code = error.status, error.code
+            raise
+        finally:
+            metrics.requests.labels(endpoint, str(status)).inc()
+            metrics.latency.labels(endpoint).observe(time.perf_counter() - began)
+            if code:
+                metrics.errors.labels(code).inc()
+
+    return counted

@@ -1,0 +1,128 @@
+"""The model's input as one object, read from the MLmodel file's signature without MLflow.
+
+It drives the reading of requests, the OpenAPI document and the example. Where a model has no signature,
+`without_signature` takes what the loaded model itself knows: names, or only a width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCALAR_TYPES = frozenset(
+    {"boolean", "integer", "long", "float", "double", "string", "binary", "datetime", "unknown"}
+)
+"""Types whose values are JSON scalars; `unknown` is a column of a model without a signature."""
+
+NESTED_TYPES = frozenset({"array", "object", "map", "any", "sparkml_vector"})
+"""Types that are handed to MLflow as they come."""
+
+FLOAT_TYPES = frozenset({"float", "double"})
+
+
+class SchemaError(Exception):
+    """The MLmodel file's signature cannot be read."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    key: str | int  # as the model's own frame calls it: pandas' default names are numbers
+    type: str
+    required: bool = True
+    spec: Mapping[str, Any] = field(default_factory=dict)  # the signature's entry, for nested types
+
+    @property
+    def nullable(self) -> bool:
+        """A gap is a NaN in a float column; elsewhere only an optional column has gaps."""
+        return not self.required or self.type in FLOAT_TYPES or self.type in NESTED_TYPES | {"unknown"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An array input; -1 in the shape is any length."""
+
+    name: str | None
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a request must hold.
+
+    Either `tensors`, or `columns`, or neither: then only rows of `width` (None: unknown) are taken.
+    """
+
+    columns: tuple[Column, ...] = ()
+    tensors: tuple[Tensor, ...] = ()
+    named: bool = True  # whether columns are found by name; else only by position
+    width: int | None = None
+    origin: Literal["signature", "model", "none"] = "signature"
+    params: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that a request may use for columns."""
+        return frozenset(column.name for column in self.columns) if self.named else frozenset()
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What cannot be checked in a request, for people who read /model/info."""
+        if self.origin == "signature":
+            return ()
+        lost = ["types: the model was logged without a signature"]
+        if not self.columns:
+            lost.append("names: the model does not know its columns")
+        if self.width is None:
+            lost.append("width: the model does not say how many columns it takes")
+        return tuple(lost)
+
+
+def from_mlmodel(mlmodel: Mapping[str, Any]) -> Schema | None:
+    """The schema in an MLmodel file, or None where it has no input signature."""
+    signature = mlmodel.get("signature") or {}
+    try:
+        inputs = json.loads(signature.get("inputs") or "null")
+        params = json.loads(signature.get("params") or "null")
+        names = tuple(str(param["name"]) for param in params or ())
+        return _from_inputs(inputs, names) if inputs else None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SchemaError(f"signature of the MLmodel file: {error!r}") from error
+
+
+def without_signature(names: Sequence[str | int] | None, width: int | None) -> Schema:
+    """The schema of a model that has no signature, from what the loaded model knows."""
+    if names is None:
+        return Schema(named=False, width=width, origin="none")
+    columns = tuple(Column(str(name), name, "unknown") for name in names)
+    return Schema(columns=columns, width=len(columns), origin="model")
+
+
+def _from_inputs(inputs: list[dict[str, Any]], params: tuple[str, ...]) -> Schema:
+    if inputs[0]["type"] == "tensor":
+        return Schema(tensors=tuple(_tensor(item) for item in inputs), params=params)
+    named = inputs[0].get("name") is not None
+    columns = tuple(_column(position, item) for position, item in enumerate(inputs))
+    return Schema(columns=columns, named=named, width=len(columns), params=params)
+
+
+def _tensor(item: Mapping[str, Any]) -> Tensor:
+    spec = item["tensor-spec"]
+    name = item.get("name")
+    shape = tuple(int(length) for length in spec["shape"])
+    return Tensor(None if name is None else str(name), str(spec["dtype"]), shape)
+
+
+def _column(position: int, item: Mapping[str, Any]) -> Column:
+    kind = str(item["type"])
+    # A type that a later MLflow invents is left to MLflow itself, like the nested ones.
+    known = kind if kind in SCALAR_TYPES | NESTED_TYPES else "any"
+    key = item.get("name")
+    required = bool(item.get("required", not item.get("optional", False)))
+    key = position if key is None else key
+    return Column(str(key), key, known, required, item)
