@@ -28,6 +28,20 @@ SUMMARY: dict[Stage, str] = {
     Stage.OBSERVE: "see what the cluster runs",
 }
 
+# Stages that talk to the tracking server. Training secrets go to the script alone, that is to TRAIN.
+TRACKING: frozenset[Stage] = frozenset({Stage.TRAIN, Stage.REGISTER})
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Files of a release's folder that travel together from one job to later ones."""
+
+    name: str
+    files: tuple[str, ...]  # a folder counts with all that is in it
+    days: int = 90  # kept this long; GitHub allows a job to be run again for 30 days
+    packed: bool = False  # compressed already
+    always: bool = False  # worth keeping when the job failed, too
+
 
 @dataclass(frozen=True)
 class Job:
@@ -39,7 +53,11 @@ class Job:
     gets_training_secrets: bool = False
     assumes_release_role: bool = False
     writes_git: bool = False
+    reads_branch: bool = False  # looks at the overlay as it is on the branch, not only at the tag
     needs_engine: bool = False
+    minutes: int = 30  # after which GitHub ends it; training adds its own limit
+    takes: tuple[str, ...] = ()  # parcels of earlier jobs, in order
+    gives: tuple[Parcel, ...] = ()
 
     def __post_init__(self) -> None:
         if self.runs_user_code and (self.assumes_release_role or self.writes_git):
@@ -52,11 +70,45 @@ JOBS: tuple[Job, ...] = (
         (Stage.TRAIN, Stage.GATE, Stage.REGISTER),
         runs_user_code=True,
         gets_training_secrets=True,
+        reads_branch=True,
+        gives=(
+            Parcel("train", ("train.json", "gate.json", "register.json", "train.log"), always=True),
+            Parcel("model", ("model", "golden.json"), days=30),
+        ),
     ),
-    Job("package", (Stage.PACKAGE,), runs_user_code=True, needs_engine=True),
-    Job("publish", (Stage.PUBLISH,), runs_user_code=False, assumes_release_role=True),
-    Job("deploy", (Stage.DEPLOY,), runs_user_code=False, writes_git=True),
-    Job("observe", (Stage.OBSERVE,), runs_user_code=False),
+    Job(
+        "package",
+        (Stage.PACKAGE,),
+        runs_user_code=True,
+        needs_engine=True,
+        minutes=60,
+        takes=("train", "model"),
+        gives=(Parcel("package", ("package.json",)), Parcel("image", ("image.tar",), days=30, packed=True)),
+    ),
+    Job(
+        "publish",
+        (Stage.PUBLISH,),
+        runs_user_code=False,
+        assumes_release_role=True,
+        takes=("train", "package", "image"),
+        gives=(Parcel("publish", ("publish.json",)),),
+    ),
+    Job(
+        "deploy",
+        (Stage.DEPLOY,),
+        runs_user_code=False,
+        writes_git=True,
+        reads_branch=True,
+        takes=("train", "package", "publish"),
+        gives=(Parcel("deploy", ("deploy.json",)),),
+    ),
+    Job(
+        "observe",
+        (Stage.OBSERVE,),
+        runs_user_code=False,
+        takes=("train", "package", "publish", "deploy"),
+        gives=(Parcel("observe", ("observe.json",)),),
+    ),
 )
 
 

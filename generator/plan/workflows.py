@@ -1,0 +1,207 @@
+"""GitHub workflows: one for pull requests, one release a model. A job's rights derive from what it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from generator.config.model import Ecr, Model, Workspace
+from generator.plan import pins
+from generator.plan.files import PlannedFile
+from generator.plan.pipeline import JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
+
+RUNNER = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
+# Minutes beside the script's own limit: environment, gate, registration, upload.
+TRAINING_MARGIN = 30
+TRAIN_ENVIRONMENT = "tagship-train"
+PUBLISH_ENVIRONMENT = "tagship-publish"
+# Read where model.yaml names no role; an administrator sets it on the environment.
+ROLE_VARIABLE = "TAGSHIP_PUBLISH_ROLE"
+TOKEN_VARIABLE = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 (the variable's name, which MLflow reads)
+RELEASE = "${{ github.ref }}"
+JOB_TOKEN = "${{ github.token }}"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One right of a job's token."""
+
+    scope: str
+    access: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Aws:
+    """How a job gets AWS credentials."""
+
+    role: str  # an ARN, or an expression that reads it
+    ecr: Ecr
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a job logs in to a registry that is not ECR; expressions, never values."""
+
+    registry: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of `generator stage`."""
+
+    stage: Stage
+    title: str
+    env: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job as the template shows it."""
+
+    name: str
+    title: str
+    needs: str | None
+    runs_on: str | tuple[str, ...]
+    self_hosted: bool
+    minutes: int
+    environment: str | None
+    permissions: tuple[Permission, ...]
+    group: str | None  # of jobs that wait for each other, in order
+    fetch_depth: int
+    takes: tuple[str, ...]
+    gives: tuple[Parcel, ...]
+    aws: Aws | None
+    login: Login | None
+    pushes: bool
+    steps: tuple[Step, ...]
+
+
+def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, ...]:
+    """`.github/` of a workspace. `install` is a Git URL with a full commit, or a relative path."""
+    common = {"install": install, "uv_version": pins.UV_VERSION, "pins": _uses(), "runner": RUNNER["linux/amd64"]}
+    files = [
+        PlannedFile(".github/tagship.lock", "templates/github/tagship.lock"),
+        PlannedFile(
+            ".github/workflows/pull-request.yml", "templates/workflows/pull-request.yml", {**common, "minutes": 15}
+        ),
+    ]
+    for model in workspace:
+        values = {**common, "model": model, "jobs": tuple(plan_job(job, model) for job in JOBS)}
+        files.append(PlannedFile(release_workflow(model), "templates/workflows/release.yml", values))
+    return tuple(files)
+
+
+def release_workflow(model: Model) -> str:
+    """The path of a model's release workflow."""
+    return f".github/workflows/{'release' if model.at_root else f'release-{model.name}'}.yml"
+
+
+def plan_job(job: Job, model: Model) -> PlannedJob:
+    """`job` for one model."""
+    runs_on = _runs_on(job, model)
+    labels = (runs_on,) if isinstance(runs_on, str) else runs_on
+    needed = before(job)
+    first = model.targets[0].name
+    return PlannedJob(
+        name=job.name,
+        title=job.name.capitalize(),
+        needs=needed.name if needed else None,
+        runs_on=runs_on,
+        self_hosted="self-hosted" in labels,
+        minutes=_minutes(job, model),
+        environment=_environment(job, model),
+        permissions=tuple(_permissions(job, model)),
+        group=f"tagship-deploy-{model.name}-{first}" if job.writes_git else None,
+        fetch_depth=0 if job.reads_branch else 1,
+        takes=job.takes,
+        gives=(*job.gives, *_tracking_folder(job, model)),
+        aws=_aws(job, model),
+        login=_login(job, model),
+        pushes=job.writes_git,
+        steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model)) for stage in job.stages),
+    )
+
+
+def _uses() -> dict[str, str]:
+    return {
+        "checkout": pins.CHECKOUT.uses,
+        "upload": pins.UPLOAD.uses,
+        "download": pins.DOWNLOAD.uses,
+        "setup_uv": pins.SETUP_UV.uses,
+        "aws": pins.AWS_CREDENTIALS.uses,
+    }
+
+
+def _runs_on(job: Job, model: Model) -> str | tuple[str, ...]:
+    if job.gets_training_secrets:
+        return model.config.train.runs_on
+    return RUNNER[model.config.image.platform if job.needs_engine else "linux/amd64"]
+
+
+def _minutes(job: Job, model: Model) -> int:
+    if Stage.TRAIN not in job.stages:
+        return job.minutes
+    return -(-model.config.train.timeout // 60) + TRAINING_MARGIN
+
+
+def _environment(job: Job, model: Model) -> str | None:
+    if job.assumes_release_role:
+        return PUBLISH_ENVIRONMENT
+    has_secrets = bool(model.config.train.secrets or model.config.tracking.secret)
+    return TRAIN_ENVIRONMENT if job.gets_training_secrets and has_secrets else None
+
+
+def _permissions(job: Job, model: Model) -> Iterator[Permission]:
+    if job.writes_git:
+        yield Permission("contents", "write", "push the overlay's commit")
+    else:
+        yield Permission("contents", "read", "check the tag out")
+    if _aws(job, model):
+        yield Permission("id-token", "write", "assume the AWS role that publishes")
+    if job.assumes_release_role and _on_ghcr(model):
+        yield Permission("packages", "write", "push the image")
+
+
+def _aws(job: Job, model: Model) -> Aws | None:
+    if not (job.assumes_release_role and model.ecr):
+        return None
+    return Aws(model.config.image.role or f"${{{{ vars.{ROLE_VARIABLE} }}}}", model.ecr)
+
+
+def _login(job: Job, model: Model) -> Login | None:
+    if not job.assumes_release_role or model.ecr:
+        return None
+    registry = model.config.image.registry
+    if _on_ghcr(model):
+        return Login(registry, "${{ github.actor }}", JOB_TOKEN)
+    return Login(registry, "${{ secrets.REGISTRY_USERNAME }}", "${{ secrets.REGISTRY_PASSWORD }}")
+
+
+def _on_ghcr(model: Model) -> bool:
+    return model.config.image.registry == "ghcr.io"
+
+
+def _tracking_folder(job: Job, model: Model) -> tuple[Parcel, ...]:
+    """Without a tracking server the runs live in the job's own folder, and would end with it."""
+    if Stage.TRAIN not in job.stages or model.config.tracking.uri is not None:
+        return ()
+    return (Parcel("tracking", ("tracking",), always=True),)
+
+
+def _env(stage: Stage, job: Job, model: Model) -> dict[str, str]:
+    """What a stage gets; our own variables last, so that no secret's name can replace one."""
+    env: dict[str, str] = {}
+    if job.gets_training_secrets and stage is Stage.TRAIN:
+        env |= {name: _secret(name) for name in model.config.train.secrets}
+    if stage in TRACKING and model.config.tracking.secret:
+        env[TOKEN_VARIABLE] = _secret(model.config.tracking.secret)
+    if job.writes_git:
+        env["GH_TOKEN"] = JOB_TOKEN
+    return {**env, "RELEASE": RELEASE}
+
+
+def _secret(name: str) -> str:
+    return f"${{{{ secrets.{name} }}}}"
