@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from generator.config.model import Model, Workspace
+from generator.config.reference import json_schema
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.files import Comparison, RenderedFile, compare
 from generator.ledger import Ledger, read_ledger
@@ -16,10 +17,13 @@ from generator.plan.workflows import plan_workflows
 from generator.render import data_folder, text_of
 from generator.yamlio import parse
 
+SCHEMA = ".tagship.schema.json"  # what the first line of a model.yaml points editors at
+
 
 def compare_workspace(workspace: Workspace, *, install: str) -> Comparison:
     """How the repository differs from what it should hold. `install`: where workflows get the command from."""
-    planned = [*plan_workflows(workspace, install=install), *_kubernetes(workspace)]
+    schema = PlannedFile(SCHEMA, "templates/editor/model.schema.json", {"schema": json_schema()})
+    planned = [schema, *plan_workflows(workspace, install=install), *_kubernetes(workspace)]
     return compare(workspace.root, _rendered(workspace.root, planned))
 
 

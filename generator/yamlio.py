@@ -186,14 +186,11 @@ def _number(kind: str, text: str, place: tuple[int, int], file: str, problems: l
 
 
 def quote(value: object) -> str:
-    """`value` as one line of JSON, which is also YAML: the only way a value gets into a template."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    """`value` as one line of ASCII YAML in JSON's form: the only way a value gets into a template.
 
-
-def round_trip() -> YAML:
-    """The editor for files that people may have changed: it keeps comments, order, quotes and indents."""
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
+    YAML knows no surrogate pairs, so characters beyond U+FFFF take YAML's own eight-digit escape.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return re.sub(
+        r"[^\x20-\x7e]", lambda m: f"\\u{ord(m[0]):04x}" if m[0] <= "\uffff" else f"\\U{ord(m[0]):08x}", text
+    )

@@ -30,6 +30,18 @@ class GitRepository:
             identity = ("-c", f"user.name={self.author[0]}", "-c", f"user.email={self.author[1]}")
         return run("git", *_QUIET, *identity, "-C", str(self.root), *argv, env={"GIT_TERMINAL_PROMPT": "0"})
 
+    def exists(self) -> bool:
+        """Whether `root` lies in a Git repository."""
+        try:
+            self._git("rev-parse", "--git-dir")
+        except ProcessFailed:
+            return False
+        return True
+
+    def init(self, branch: str) -> None:
+        """A new repository in `root`."""
+        self._git("init", "--quiet", "--initial-branch", branch)
+
     def commit_of(self, ref: str) -> str:
         try:
             return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").strip()
