@@ -31,7 +31,7 @@ def record(folder: Path, request: dict[str, Any], name: str) -> dict[str, Any]:
     else:
         golden, passed_over = first_that_works(model, folder)
     golden = {"deterministic": True, **golden}
-    text = json.dumps(golden, allow_nan=False, indent=1)
+    text = json.dumps(golden, allow_nan=False)
     Path(request["golden_output"]).write_text(text + "\n", encoding="utf-8")
     return {
         "source": golden["source"],
