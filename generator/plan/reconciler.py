@@ -1,0 +1,94 @@
+"""What a cluster needs once, before it follows an overlay: the namespace, and the reconciler's own objects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from generator.config.model import Model, Target
+from generator.errors import InvalidInput, Problem
+from generator.plan.files import PlannedFile
+
+FOLDER = "k8s/reconciler"
+LONGEST_NAME = 63  # both engines write the name of their object into a label
+
+# Removing a file must not take a namespace, and every other model in it, along.
+_KEEP_NAMESPACE = {
+    "argocd": "argocd.argoproj.io/sync-options: Prune=false,Delete=false",
+    "flux": "kustomize.toolkit.fluxcd.io/prune: disabled",
+    "none": None,
+}
+
+
+def plan_reconciler(model: Model, neighbours: Iterable[Model] = ()) -> tuple[PlannedFile, ...]:
+    """One file an environment, which a person, or their app of apps, applies once.
+
+    With the engine `none` it holds the namespace alone: somebody must own that and its Pod Security labels.
+    A namespace that `neighbours` share is declared by the first of them. Raises InvalidInput where
+    repository.url is missing, or where two objects would have one name.
+    """
+    others = [other for other in neighbours if other.name != model.name]
+    engine = model.config.deploy.engine
+    if engine != "none":
+        _check(model, others)
+    files = (_file(model, target, others) for target in model.targets)
+    return tuple(file for file in files if file is not None)
+
+
+def _check(model: Model, others: list[Model]) -> None:
+    problems = []
+    if model.config.repository.url is None:
+        message = (
+            f"repository.url is missing: {model.config.deploy.engine} must know where the overlays are; "
+            "add repository: {url: https://…}"
+        )
+        problems.append(Problem(model.shown, 0, 0, message))
+    taken = {object_name(other, target): (other, target) for other in others for target in other.targets}
+    for target in model.targets:
+        if (name := object_name(model, target)) in taken:
+            other, its = taken[name]
+            message = (
+                f"{model.name} in {target.name} and {other.name} in {its.name} would both be {name} "
+                "in the reconciler; rename one"
+            )
+            problems.append(Problem(model.shown, 0, 0, message))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def object_name(model: Model, target: Target) -> str:
+    """The name of the reconciler's objects, `<model>-<environment>`, shortened with a hash where too long."""
+    name = f"{model.name}-{target.name}"
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _file(model: Model, target: Target, others: list[Model]) -> PlannedFile | None:
+    engine, url = model.config.deploy.engine, model.config.repository.url
+    declares = not any(_declares_before(other, model, target.namespace) for other in others)
+    if engine == "none" and not declares:
+        return None
+    path = f"{FOLDER}/{target.name}.yaml" if model.at_root else f"{FOLDER}/{model.name}/{target.name}.yaml"
+    overlay = model.overlay(target.name)
+    values = {
+        "title": f"{model.name} in {target.name}",
+        "shown": model.shown,
+        "path": path,
+        "declares_namespace": declares,
+        "namespace": target.namespace,
+        "keep": _KEEP_NAMESPACE[engine],
+        "name": object_name(model, target),
+        "overlay": overlay,
+        "path_in_source": f"./{overlay}",
+        "url": url,
+        "branch": model.config.repository.branch,
+        "secret": f"{model.name}-git" if url and url.startswith("ssh://") else None,
+        "deployment": f"{model.name}-inference",
+        "autoscaling": target.serve.autoscaling is not None,
+    }
+    return PlannedFile(path, f"templates/reconciler/{engine}.yaml", values)
+
+
+def _declares_before(other: Model, model: Model, namespace: str) -> bool:
+    return other.name < model.name and any(target.namespace == namespace for target in other.targets)
