@@ -25,7 +25,7 @@ class Ended:
     code: int | None  # None where a signal or the time limit ended it
     signal: str | None  # such as SIGKILL
     timed_out: bool
-    survivors: int  # processes of its group that were still there when it ended, and were killed
+    survivors: tuple[str, ...]  # command lines of processes that it left behind, which were ended
     tail: tuple[str, ...]  # the last lines of its output, secrets masked
     seconds: float
 
@@ -44,7 +44,10 @@ class Supervisor(Protocol):
         secrets: Sequence[str],
         reporter: Reporter,
     ) -> Ended:
-        """Runs `argv` in a process group of its own, which is gone when this returns."""
+        """Runs `argv`, with exactly `env`, for at most `timeout` seconds; it and all it started are gone then.
+
+        What it prints goes to `reporter` and `log` line by line, `secrets` masked.
+        """
 
 
 class Environments(Protocol):
