@@ -90,7 +90,7 @@ def _text(entries: dict[str, str]) -> str:
 def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         problems = stale(LOCK.read_text(encoding="utf-8"))
-        print("\n".join([f"{LOCK.relative_to(ROOT)} is stale:", *problems] if problems else []), file=sys.stderr)
+        sys.stderr.writelines(f"{LOCK.relative_to(ROOT)} is stale: {problem}\n" for problem in problems)
         return 1 if problems else 0
     LOCK.write_text(made(), encoding="utf-8")
     return 0

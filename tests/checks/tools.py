@@ -1,0 +1,90 @@
+"""Linters for workflows, each as a function from files to what it found: an empty text means nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from generator.adapters.shell import ProcessFailed, run
+from generator.yamlio import parse
+
+ROOT = Path(__file__).parents[2]
+# GitHub knows this key since May 2026; actionlint 1.7.12 does not yet.
+QUEUE = 'unexpected key "queue" for "concurrency" section'
+
+
+def zizmor(files: Iterable[Path]) -> str:
+    """Security audits, as strict as zizmor can be without asking GitHub."""
+    return _findings(_program("zizmor"), "--offline", "--no-progress", "--persona=auditor", *_texts(files))
+
+
+def actionlint(files: Iterable[Path]) -> str:
+    """Syntax, expressions and shell of workflows, but for the one message that is not true."""
+    options = ("-no-color", "-oneline", "-ignore", QUEUE, "-shellcheck", _program("shellcheck"), "-pyflakes=")
+    return _findings(_program("actionlint"), *options, *_texts(files))
+
+
+def schema(files: Iterable[Path]) -> str:
+    """GitHub's own schema of workflows."""
+    return _findings(_program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *_texts(files))
+
+
+def yamllint(files: Iterable[Path]) -> str:
+    """Form of YAML, by the project's own rules."""
+    return _findings(
+        _program("yamllint"), "--strict", "--format=parsable", "-c", str(ROOT / ".yamllint.yaml"), *_texts(files)
+    )
+
+
+def shellcheck(files: Iterable[Path]) -> str:
+    """The shell of every `run:`, each text once."""
+    found = []
+    for script, step in sorted({script: step for file in files for step, script in _scripts(file)}.items()):
+        text = _findings(_program("shellcheck"), "--shell=bash", "--norc", "--format=gcc", "-", stdin=script)
+        found += [f"{step}: {line}" for line in text.splitlines()]
+    return "\n".join(found)
+
+
+def _scripts(file: Path) -> Iterator[tuple[str, str]]:
+    """Where and what every `run:` of a workflow is."""
+    jobs = parse(file.read_text(encoding="utf-8"), file.name).data["jobs"]
+    for name, job in jobs.items():
+        for step in job["steps"]:
+            if "run" in step:
+                yield f"{file.name}, job {name}, step {step.get('name')!r}", step["run"]
+
+
+TOOLS: dict[str, Callable[[Iterable[Path]], str]] = {
+    "zizmor": zizmor,
+    "actionlint": actionlint,
+    "check-jsonschema": schema,
+    "yamllint": yamllint,
+    "shellcheck": shellcheck,
+}
+
+
+def installed(tool: str) -> bool:
+    return _find(tool) is not None
+
+
+def _find(name: str) -> str | None:
+    """The program beside this Python, where the development environment put it, else the one on the PATH."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+
+
+def _program(name: str) -> str:
+    return _find(name) or name
+
+
+def _texts(files: Iterable[Path]) -> list[str]:
+    return [str(file) for file in files]
+
+
+def _findings(*argv: str, stdin: str | None = None) -> str:
+    try:
+        run(*argv, stdin=stdin)
+    except ProcessFailed as error:
+        return f"{error.stdout}\n{error.stderr}".strip() or str(error)
+    return ""
