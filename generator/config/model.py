@@ -15,6 +15,7 @@ from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.version import Version
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+_REMOVABLE = ("autoscaling", "ingress")
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -98,7 +99,9 @@ class Model:
 
     def _target(self, name: str, settings: Environment, *, alone: bool) -> Target:
         namespace = settings.namespace or (self.name if alone else f"{self.name}-{name}"[:63].rstrip("-"))
-        changes = {key: getattr(settings.serve, key) for key in settings.serve.model_fields_set}
+        given = {key: getattr(settings.serve, key) for key in settings.serve.model_fields_set}
+        # An empty `autoscaling:` or `ingress:` switches it off here; elsewhere, empty is as good as absent.
+        changes = {key: value for key, value in given.items() if value is not None or key in _REMOVABLE}
         return Target(name, namespace, self.config.serve.model_copy(update=changes), settings)
 
     def target(self, name: str) -> Target:
