@@ -1,0 +1,197 @@
+"""model.yaml and tagship.yaml: what is accepted, and every message with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from generator.config.model import load
+from generator.errors import GeneratorError, InvalidInput
+from generator.version import Version
+from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
+
+
+def test_the_smallest_file_has_one_environment(tmp_path: Path) -> None:
+    model = write(tmp_path).model(None)
+    assert [(t.name, t.namespace, t.serve.replicas) for t in model.targets] == [("production", "churn", 2)]
+    assert model.config.deploy.engine == "none"
+    assert model.image_repository == "123456789012.dkr.ecr.eu-north-1.amazonaws.com/churn"
+    assert (model.ecr.account, model.ecr.region) == ("123456789012", "eu-north-1") if model.ecr else False
+    assert model.overlay("production") == "k8s/overlays/production"
+    assert model.tag(Version("1.2.3")) == "v1.2.3"
+
+
+def test_all_problems_at_once_each_with_its_place(tmp_path: Path) -> None:
+    text = """\
+version: 2
+name: Churn
+train:
+  script: ../train.py
+  timeot: 20
+  timeout: 10
+  env: {A-B: x, PATH: y}
+gate: {metrics: {accuracy: {min: high}, rmse: {}}}
+image: {registry: "https://x"}
+serve: {autoscaling: {min: 5, max: 2}}
+deploy: {environments: {Prod: {namespace: X}}}
+colour: 1
+"""
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, text)
+    assert str(refused.value).splitlines() == [
+        "model.yaml:1:10: version must be 1",
+        "model.yaml:2:7: name must be lower-case words joined by -, at most 40 characters",
+        "model.yaml:4:11: train.script must be a path inside the model's folder, of letters, digits and . _ @ - /",
+        "model.yaml:5:3: unknown key 'timeot'; did you mean 'timeout'?",
+        "model.yaml:6:12: train.timeout must be greater than or equal to 60",
+        "model.yaml:7:9: key must be a name of letters, digits and _",
+        "model.yaml:8:34: gate.metrics.accuracy.min must be a number",
+        "model.yaml:8:47: gate.metrics.rmse is wrong: give min, max or both, such as {min: 0.8}",
+        "model.yaml:9:19: image.registry must be a registry's host name, without https:// and path",
+        "model.yaml:10:22: serve.autoscaling is wrong: min is greater than max",
+        "model.yaml:11:25: key must be lower-case words joined by -, at most 30 characters",
+        "model.yaml:11:43: deploy.environments.Prod.namespace must be a Kubernetes namespace: "
+        "lower-case letters, digits and -",
+        "model.yaml:12:1: unknown key 'colour'; known here: version, name, repository, train, tracking, gate, image, "
+        "serve, deploy, pipeline",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("serve: {hooks: {file: hooks.py}}", "5:9: serve.hooks is not supported yet"),
+        ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
+        ("deploy: {push: {mode: app}}", "5:17: deploy.push.mode is not supported yet"),
+        ("deploy: {repository: https://github.com/a/b}", "5:10: deploy.repository is not supported yet"),
+        (
+            "deploy: {environments: {a: {via: pull-request}}}",
+            "5:29: deploy.environments.a.via is not supported yet",
+        ),
+        ("deploy: {environments: {a: {approval: true}}}", "deploy.environments.a.approval is not supported yet"),
+        ("deploy: {environments: {a: {rollback_on_failure: true}}}", "rollback_on_failure is not supported yet"),
+        (
+            "deploy: {observe: {eks: c, role: 'arn:aws:iam::123456789012:role/r'}}",
+            "deploy.observe is not supported",
+        ),
+    ],
+)
+def test_a_key_whose_feature_is_missing_is_refused(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, model_yaml(more + "\n"))
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["indexes: [{name: a, url: https://x.example.com}]", "feast: {repo: r, view: v}",
+                                 "role: arn:aws:iam::123456789012:role/r"])  # fmt: skip
+def test_a_training_key_whose_feature_is_missing_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InvalidInput, match=f"train.{key.split(':')[0]} is not supported yet"):
+        write(tmp_path, SMALLEST.replace("{script: train.py}", f"{{script: train.py, {key}}}"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("gate: {champion: {metric: f1}}", "champion's metric needs a threshold"),
+        ("deploy: {environments: {}}", "name at least one environment"),
+        ("deploy: {environments: {a: {namespace: x}, b: {namespace: x}}}", "environment 'a' uses this namespace"),
+        ("tracking: {uri: 'https://me:secret@x.example.com'}", "without user, password or query"),
+    ],
+)
+def test_contradictions(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, model_yaml(more + "\n"))
+    assert message in str(refused.value)
+    assert "model.yaml:5:" in str(refused.value)
+
+
+def test_environments_change_what_they_name(tmp_path: Path) -> None:
+    more = "serve: {replicas: 3, monitoring: true}\ndeploy: {environments: {staging: , live: {serve: {replicas: 5}}}}\n"
+    model = write(tmp_path, model_yaml(more)).model("churn")
+    assert [(t.name, t.namespace, t.serve.replicas, t.serve.monitoring) for t in model.targets] == [
+        ("staging", "churn-staging", 3, True),
+        ("live", "churn-live", 5, True),
+    ]
+
+
+def test_many_models_share_what_tagship_yaml_says(tmp_path: Path) -> None:
+    workspace = write_many(tmp_path, {"a": "", "b": ""}, "repository: {branch: trunk}\n")
+    assert [(m.name, m.folder, m.config.repository.branch) for m in workspace] == [
+        ("a", "models/a", "trunk"),
+        ("b", "models/b", "trunk"),
+    ]
+    assert workspace.released("b/v1.0.0")[0].name == "b"
+    assert workspace.model("a").overlay("production") == "k8s/overlays/a/production"
+
+
+def test_a_model_may_not_contradict_the_workspace(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"models/a/model\.yaml:5:1: repository contradicts tagship\.yaml"):
+        write_many(tmp_path, {"a": "repository: {branch: main}\n"}, "repository: {branch: trunk}\n")
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ("[../*]", "leads out"),
+        ("[/etc/*]", "leads out"),
+        ("[nothing/*]", "matches no folder"),
+        ("[]", "at least 1"),
+    ],
+)
+def test_workspace_folders(tmp_path: Path, models: str, message: str) -> None:
+    (tmp_path / "tagship.yaml").write_text(f"models: {models}\n")
+    with pytest.raises(InvalidInput) as refused:
+        load(tmp_path)
+    assert message in str(refused.value)
+
+
+def test_two_models_may_not_push_one_image(tmp_path: Path) -> None:
+    write_many(tmp_path, {"a": ""})
+    (tmp_path / "models/b").mkdir()
+    text = model_yaml(name="b").replace("{registry:", "{repository: a, registry:")
+    (tmp_path / "models/b/model.yaml").write_text(text)
+    with pytest.raises(InvalidInput, match="has the same image repository and tag as models/a/model.yaml"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("tag", "message"), [("v1", "is no version"), ("w1.2.3", "belongs to no model here")])
+def test_a_tag_that_is_no_release(tmp_path: Path, tag: str, message: str) -> None:
+    with pytest.raises(GeneratorError, match=message):
+        write(tmp_path).released(tag)
+
+
+_HOSTILE = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["${{ secrets.A }}", "$(id)", "`id`", "<%= 1 %>", "{{ 7*7 }}", "a\nb: c", "'\"", "../../etc", "\u2028"]),
+)  # fmt: skip
+_PATHS = [
+    ("name",), ("repository", "branch"), ("repository", "url"), ("train", "script"), ("train", "runs_on"),
+    ("train", "experiment"), ("image", "registry"), ("image", "repository"), ("image", "tag"), ("image", "role"),
+    ("tracking", "uri"), ("tracking", "secret"), ("pipeline", "install"),
+]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(path=st.sampled_from(_PATHS), value=_HOSTILE)
+def test_a_hostile_value_is_refused_or_harmless(tmp_path: Path, path: tuple[str, ...], value: str) -> None:
+    """What the schema lets through cannot end a line, open an expression or leave the folder."""
+    import json
+
+    data = {"version": 1, "name": "churn", "train": {"script": "train.py"}, "image": {"registry": "r.example.com"}}
+    at = data
+    for key in path[:-1]:
+        at = at.setdefault(key, {})  # type: ignore[assignment]
+    at[path[-1]] = value
+    plain = json.dumps(data, ensure_ascii=True)
+    try:
+        (tmp_path / "model.yaml").write_text(plain)
+        load(tmp_path)
+    except InvalidInput as refused:
+        assert "model.yaml:1:" in str(refused)
+        return
+    assert "${{" not in value or path == ("train", "experiment")
+    assert not set(value) & set("\n\r\x00\u2028\u2029")
+    assert ".." not in value.split("/") or path == ("train", "experiment") or path == ("pipeline", "install")
