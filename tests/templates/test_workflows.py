@@ -1,0 +1,331 @@
+"""Generated workflows: what each job may do, what travels between jobs, and that linters find nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.plan.pipeline import JOBS, Job, Stage
+from generator.plan.workflows import plan_job, plan_workflows
+from generator.render import data_text, text_of
+from generator.yamlio import parse
+from tests import parts
+from tests.checks.rules import broken
+from tests.checks.tools import TOOLS, installed
+from tests.templates.workflow_variants import GIT_INSTALL, VARIANTS, workflows, workspace
+
+RELEASE = ".github/workflows/release.yml"
+
+
+@pytest.fixture(scope="session")
+def every_workflow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The workflows of all variants, as files `<variant>--<name>` in one folder."""
+    folder = tmp_path_factory.mktemp("rendered") / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    files = []
+    for variant in VARIANTS:
+        for path, text in workflows(variant, tmp_path_factory.mktemp(variant)).items():
+            files.append(folder / f"{variant}--{Path(path).name}")
+            files[-1].write_text(text, encoding="utf-8")
+    return files
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
+    """The release workflow of a variant, parsed."""
+    return lambda variant: dict(parse(workflows(variant, tmp_path)[RELEASE], RELEASE).data)
+
+
+def step(job: dict[str, Any], start: str) -> dict[str, Any]:
+    """The one step of `job` whose name begins with `start`."""
+    found = [step for step in job["steps"] if step["name"].startswith(start)]
+    assert len(found) == 1, f"{start!r} begins the names of {len(found)} steps"
+    return dict(found[0])
+
+
+def rights(workflow: dict[str, Any]) -> dict[str, Any]:
+    return {name: job["permissions"] for name, job in workflow["jobs"].items()}
+
+
+def environments(workflow: dict[str, Any]) -> dict[str, str]:
+    return {name: job["environment"] for name, job in workflow["jobs"].items() if "environment" in job}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_linters_find_nothing(tool: str, every_workflow: list[Path]) -> None:
+    if not installed(tool):
+        parts.absent(tool, f"put {tool} on the PATH, or source the test bed's env")
+    assert TOOLS[tool](every_workflow) == ""
+
+
+def test_our_own_rules_hold(every_workflow: list[Path]) -> None:
+    assert [problem for file in every_workflow for problem in broken(file)] == []
+
+
+def test_one_release_workflow_a_model(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "many").mkdir()
+    assert list(workflows("smallest", tmp_path / "one")) == [".github/workflows/pull-request.yml", RELEASE]
+    assert list(workflows("many", tmp_path / "many")) == [
+        ".github/workflows/pull-request.yml",
+        ".github/workflows/release-churn.yml",
+        ".github/workflows/release-demand-forecast.yml",
+    ]
+
+
+def test_the_lock_is_copied_as_it_is(tmp_path: Path) -> None:
+    planned = {file.path: file for file in plan_workflows(workspace("smallest", tmp_path), install=".")}
+    assert text_of(planned[".github/tagship.lock"]) == data_text("templates/github/tagship.lock")
+
+
+def test_tags_start_a_release(release: Callable[[str], dict[str, Any]], tmp_path: Path) -> None:
+    assert release("smallest")["on"] == {"push": {"tags": ["v[0-9]*"]}, "workflow_dispatch": None}
+    (tmp_path / "many").mkdir()
+    many = workflows("many", tmp_path / "many")[".github/workflows/release-demand-forecast.yml"]
+    assert parse(many, "").data["on"]["push"] == {"tags": ["demand-forecast/v[0-9]*"]}
+
+
+def test_jobs_run_the_stages_one_after_another(release: Callable[[str], dict[str, Any]]) -> None:
+    jobs = release("smallest")["jobs"]
+    calls = [step["run"] for job in jobs.values() for step in job["steps"] if "generator" in step.get("run", "")]
+    assert calls == [f'generator stage {stage} --release "$RELEASE"' for stage in Stage]
+    assert [job.get("needs") for job in jobs.values()] == [None, "train", "package", "publish", "deploy"]
+
+
+def test_the_release_is_a_full_ref(release: Callable[[str], dict[str, Any]]) -> None:
+    """A branch called v1.2.3 has the same short name as a tag; by hand, anything can be started on it."""
+    refs = [
+        step["env"]["RELEASE"]
+        for job in release("everything")["jobs"].values()
+        for step in job["steps"]
+        if "stage" in step.get("run", "")
+    ]
+    assert refs == ["${{ github.ref }}"] * len(Stage)
+
+
+def test_rights_of_a_release_to_ecr(release: Callable[[str], dict[str, Any]]) -> None:
+    assert rights(release("everything")) == {
+        "train": {"contents": "read"},
+        "package": {"contents": "read"},
+        "publish": {"contents": "read", "id-token": "write"},
+        "deploy": {"contents": "write"},
+        "observe": {"contents": "read"},
+    }
+
+
+def test_rights_of_a_release_to_githubs_registry(release: Callable[[str], dict[str, Any]]) -> None:
+    assert rights(release("github-registry"))["publish"] == {"contents": "read", "packages": "write"}
+
+
+def test_rights_of_a_release_to_another_registry(release: Callable[[str], dict[str, Any]]) -> None:
+    assert rights(release("other-registry"))["publish"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_user_code_never_meets_a_token_that_writes(variant: str, tmp_path: Path) -> None:
+    for path, text in workflows(variant, tmp_path).items():
+        for job in JOBS:
+            planned = parse(text, path).data["jobs"].get(job.name)
+            if planned is not None and job.runs_user_code:
+                assert planned["permissions"] == {"contents": "read"}, f"{path}: {job.name}"
+                assert "github.token" not in str(planned), f"{path}: {job.name}"
+
+
+def test_secrets_go_to_the_stages_that_need_them(release: Callable[[str], dict[str, Any]]) -> None:
+    train = release("everything")["jobs"]["train"]
+    token = {"MLFLOW_TRACKING_TOKEN": "${{ secrets.CORP_MLFLOW_TOKEN }}"}
+    ours = {"RELEASE": "${{ github.ref }}"}
+    assert step(train, "Train")["env"] == {
+        "WAREHOUSE_TOKEN": "${{ secrets.WAREHOUSE_TOKEN }}",
+        "WAREHOUSE_USER": "${{ secrets.WAREHOUSE_USER }}",
+        **token,
+        **ours,
+    }
+    assert step(train, "Gate")["env"] == ours
+    assert step(train, "Register")["env"] == {**token, **ours}
+
+
+def test_no_secret_reaches_any_other_job(release: Callable[[str], dict[str, Any]]) -> None:
+    with_secrets = [name for name, job in release("everything")["jobs"].items() if "secrets." in str(job)]
+    assert with_secrets == ["train"]
+
+
+def test_a_secret_cannot_take_the_place_of_our_variables(tmp_path: Path) -> None:
+    """model.yaml may refuse such a name already; this is the second lock."""
+    (model,) = workspace("training-secrets", tmp_path)
+    train = model.config.train.model_copy(update={"secrets": ("RELEASE", "TOKEN")})
+    model = replace(model, config=model.config.model_copy(update={"train": train}))
+    planned = plan_job(JOBS[0], model).steps[0].env
+    assert planned == {"RELEASE": "${{ github.ref }}", "TOKEN": "${{ secrets.TOKEN }}"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("smallest", {"publish": "tagship-publish"}),
+        ("tracking", {"publish": "tagship-publish"}),
+        ("training-secrets", {"train": "tagship-train", "publish": "tagship-publish"}),
+        ("tracking-secret", {"train": "tagship-train", "publish": "tagship-publish"}),
+        ("other-registry", {"publish": "tagship-publish"}),
+    ],
+)
+def test_environments(variant: str, expected: dict[str, str], release: Callable[[str], dict[str, Any]]) -> None:
+    assert environments(release(variant)) == expected
+
+
+def test_aws_credentials_are_bound_to_the_registrys_account(release: Callable[[str], dict[str, Any]]) -> None:
+    assert step(release("everything")["jobs"]["publish"], "Assume")["with"] == {
+        "role-to-assume": "arn:aws:iam::123456789012:role/churn-release",
+        "aws-region": "eu-north-1",
+        "allowed-account-ids": "123456789012",
+    }
+
+
+def test_without_a_role_an_administrator_names_it(release: Callable[[str], dict[str, Any]]) -> None:
+    with_ = step(release("smallest")["jobs"]["publish"], "Assume")["with"]
+    assert with_["role-to-assume"] == "${{ vars.TAGSHIP_PUBLISH_ROLE }}"
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        (
+            "github-registry",
+            {
+                "REGISTRY": "ghcr.io",
+                "REGISTRY_USERNAME": "${{ github.actor }}",
+                "REGISTRY_PASSWORD": "${{ github.token }}",
+            },
+        ),
+        (
+            "other-registry",
+            {
+                "REGISTRY": "registry.example.com:5000",
+                "REGISTRY_USERNAME": "${{ secrets.REGISTRY_USERNAME }}",
+                "REGISTRY_PASSWORD": "${{ secrets.REGISTRY_PASSWORD }}",
+            },
+        ),
+    ],
+)
+def test_logins(variant: str, expected: dict[str, str], release: Callable[[str], dict[str, Any]]) -> None:
+    assert step(release(variant)["jobs"]["publish"], "Log in")["env"] == expected
+
+
+def test_the_push_token_is_in_two_steps_only(release: Callable[[str], dict[str, Any]]) -> None:
+    with_token = [
+        (name, step["name"])
+        for name, job in release("smallest")["jobs"].items()
+        for step in job["steps"]
+        if "github.token" in str(step)
+    ]
+    assert with_token == [
+        ("deploy", "Let Git ask for the token, in steps that have it"),
+        ("deploy", "Deploy: commit the digest to the overlay"),
+    ]
+
+
+def test_deploys_to_one_environment_queue_up(release: Callable[[str], dict[str, Any]]) -> None:
+    jobs = release("everything")["jobs"]
+    assert jobs["deploy"]["concurrency"] == {
+        "group": "tagship-deploy-churn-staging",
+        "queue": "max",
+        "cancel-in-progress": False,
+    }
+    assert [name for name, job in jobs.items() if "concurrency" in job] == ["deploy"]
+
+
+@pytest.mark.parametrize(("variant", "minutes"), [("smallest", 35), ("everything", 60), ("longest-training", 360)])
+def test_training_gets_its_time_and_a_margin(
+    variant: str, minutes: int, release: Callable[[str], dict[str, Any]]
+) -> None:
+    """360 minutes is GitHub's own limit of a job."""
+    assert release(variant)["jobs"]["train"]["timeout-minutes"] == minutes
+
+
+def test_runners(release: Callable[[str], dict[str, Any]]) -> None:
+    def of(variant: str) -> dict[str, Any]:
+        return {name: job["runs-on"] for name, job in release(variant)["jobs"].items()}
+
+    usual = dict.fromkeys([job.name for job in JOBS], "ubuntu-24.04")
+    assert of("smallest") == usual
+    assert of("arm64") == {**usual, "package": "ubuntu-24.04-arm"}
+    assert of("own-runner") == {**usual, "train": ["self-hosted", "linux", "X64"]}
+    assert of("other-runner") == {**usual, "train": "ubuntu-22.04"}
+
+
+def test_the_command_is_installed_from_hashes(release: Callable[[str], dict[str, Any]]) -> None:
+    for name, job in release("smallest")["jobs"].items():
+        install = step(job, "Install")
+        assert install["env"] == {"INSTALL": GIT_INSTALL}, name
+        assert "--require-hashes --only-binary :all: -r .github/tagship.lock" in install["run"], name
+        assert install["run"].count("uv pip install") == 2, name
+        assert '--no-deps --no-build-isolation "$INSTALL"' in install["run"], name
+
+
+def test_a_job_takes_over_what_earlier_ones_hand_on(release: Callable[[str], dict[str, Any]]) -> None:
+    """By name, in order: what a later and more trusted job wrote replaces what an earlier one pretends it did."""
+    handed_on: list[str] = []
+    for name, job in release("smallest")["jobs"].items():
+        taken = [s["with"]["name"] for s in job["steps"] if "download-artifact" in s.get("uses", "")]
+        assert taken == [parcel for parcel in handed_on if parcel in taken], name
+        assert all(
+            s["with"]["path"] == ".tagship" for s in job["steps"] if "download-artifact" in s.get("uses", "")
+        )
+        handed_on += [s["with"]["name"] for s in job["steps"] if "upload-artifact" in s.get("uses", "")]
+    assert handed_on == ["train", "model", "tracking", "package", "image", "publish", "deploy", "observe"]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_every_stage_hands_its_artifact_on(job: Job) -> None:
+    files = [file for parcel in job.gives for file in parcel.files]
+    assert {f"{stage}.json" for stage in job.stages} <= set(files)
+
+
+def test_uploads_reach_into_the_hidden_folder(release: Callable[[str], dict[str, Any]]) -> None:
+    uploads = [
+        step["with"]
+        for job in release("smallest")["jobs"].values()
+        for step in job["steps"]
+        if "upload-artifact" in step.get("uses", "")
+    ]
+    for with_ in uploads:
+        assert with_["include-hidden-files"] is True, with_["name"]
+        assert all(path.startswith(".tagship/*/") for path in with_["path"].split()), with_["name"]
+
+
+def test_a_failed_training_keeps_its_log(release: Callable[[str], dict[str, Any]]) -> None:
+    upload = step(release("smallest")["jobs"]["train"], "Hand on train")
+    assert upload["if"] == "always()"
+    assert ".tagship/*/train.log" in upload["with"]["path"].split()
+
+
+def test_runs_are_kept_where_no_server_has_them(release: Callable[[str], dict[str, Any]]) -> None:
+    def kept(variant: str) -> list[str]:
+        return [s["name"] for s in release(variant)["jobs"]["train"]["steps"] if "tracking" in s["name"]]
+
+    assert kept("smallest") == ["Hand on tracking"]
+    assert kept("tracking") == []
+
+
+def test_pull_requests_get_one_job_that_only_reads(tmp_path: Path) -> None:
+    text = workflows("everything", tmp_path)[".github/workflows/pull-request.yml"]
+    workflow = parse(text, "").data
+    assert rights(workflow) == {"validate": {"contents": "read"}}
+    assert "secrets." not in text
+    assert [
+        step["run"] for step in workflow["jobs"]["validate"]["steps"] if "generator" in step.get("run", "")
+    ] == [
+        "generator validate",
+        "generator generate --check",
+    ]
+
+
+def test_values_of_the_script_stay_out(tmp_path: Path) -> None:
+    """train.env may hold any text, an expression too; the command reads it from model.yaml at the tag."""
+    text = "".join(workflows("everything", tmp_path).values())
+    assert "N_ESTIMATORS" not in text
+    assert "GITHUB_TOKEN" not in text

@@ -1,0 +1,66 @@
+"""The workspaces whose workflows are tested: by name, the model.yaml that makes each of them special."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from generator.config.model import Workspace
+from generator.plan.workflows import plan_workflows
+from generator.render import text_of
+from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
+
+GIT_INSTALL = "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef01234567"
+EVERYTHING = """\
+version: 1
+name: churn
+repository: {url: https://github.com/acme/churn, branch: main, id: 456789, owner_id: 123456}
+train:
+  script: train.py
+  timeout: 1800
+  env: {N_ESTIMATORS: "100", QUERY: "select ${{ secrets.GITHUB_TOKEN }}\\n$(id)"}
+  secrets: [WAREHOUSE_TOKEN, WAREHOUSE_USER]
+tracking: {uri: https://mlflow.example.com, secret: CORP_MLFLOW_TOKEN}
+image:
+  registry: 123456789012.dkr.ecr.eu-north-1.amazonaws.com
+  role: arn:aws:iam::123456789012:role/churn-release
+deploy:
+  engine: argocd
+  environments: {staging: {}, production: {serve: {replicas: 4}}}
+"""
+
+
+def _smallest(registry: str) -> str:
+    return SMALLEST.replace("123456789012.dkr.ecr.eu-north-1.amazonaws.com", registry)
+
+
+ROOT_MODELS: dict[str, str] = {
+    "smallest": SMALLEST,
+    "everything": EVERYTHING,
+    "github-registry": _smallest("ghcr.io"),
+    "other-registry": _smallest("registry.example.com:5000"),
+    "arm64": SMALLEST.replace("amazonaws.com}", "amazonaws.com, platform: linux/arm64}"),
+    "training-secrets": SMALLEST.replace("train.py}", "train.py, secrets: [TOKEN]}"),
+    "tracking": model_yaml("tracking: {uri: 'http://mlflow.example.com:5000'}\n"),
+    "tracking-secret": model_yaml(
+        "tracking: {uri: 'https://mlflow.example.com', secret: MLFLOW_TRACKING_TOKEN}\n"
+    ),
+    "longest-training": SMALLEST.replace("train.py}", "train.py, timeout: 19800}"),
+    "own-runner": SMALLEST.replace("train.py}", "train.py, runs_on: [self-hosted, linux, X64]}"),
+    "other-runner": SMALLEST.replace("train.py}", "train.py, runs_on: ubuntu-22.04}"),
+    "flux": model_yaml("deploy: {engine: flux, environments: {live: {namespace: models}}}\n"),
+}
+MANY = ("churn", "demand-forecast")
+VARIANTS = (*ROOT_MODELS, "many")
+
+
+def workspace(variant: str, root: Path) -> Workspace:
+    """The workspace of that name, in the empty folder `root`."""
+    if variant == "many":
+        return write_many(root, dict.fromkeys(MANY, ""))
+    return write(root, ROOT_MODELS[variant])
+
+
+def workflows(variant: str, root: Path, *, install: str = GIT_INSTALL) -> dict[str, str]:
+    """The text of each workflow by its path."""
+    planned = plan_workflows(workspace(variant, root), install=install)
+    return {file.path: text_of(file) for file in planned if file.path.startswith(".github/workflows/")}
