@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from generator.config.model import Model, Workspace
+from generator.config.model import Model, Workspace, load
 from generator.config.reference import json_schema
 from generator.errors import GeneratorError, InvalidInput, Problem
-from generator.files import Comparison, RenderedFile, compare
+from generator.files import Comparison, RenderedFile, compare, rewrite
 from generator.ledger import Ledger, read_ledger
 from generator.plan.files import PlannedFile
 from generator.plan.overlays import plan_base, plan_kubernetes
@@ -32,10 +32,17 @@ def compare_kubernetes(workspace: Workspace) -> Comparison:
     return compare(workspace.root, _rendered(workspace.root, _kubernetes(workspace)))
 
 
+def refresh_overlay(root: Path, model: Model, environment: str) -> list[str]:
+    """Writes the owned files of one overlay anew after its ledger changed; returns the paths it changed."""
+    folder = f"{model.overlay(environment)}/tagship/"
+    planned = plan_kubernetes(model, ledgers(root, model), load(root).models)
+    return rewrite(root, _rendered(root, [file for file in planned if file.path.startswith(folder)]))
+
+
 def _kubernetes(workspace: Workspace) -> list[PlannedFile]:
     planned = list(plan_base(workspace.models))
     for model in workspace:
-        planned += plan_kubernetes(model, ledgers(workspace.root, model))
+        planned += plan_kubernetes(model, ledgers(workspace.root, model), workspace.models)
     return planned
 
 
