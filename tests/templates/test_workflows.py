@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ import pytest
 from generator.plan.pipeline import JOBS, Job, Stage
 from generator.plan.workflows import plan_job, plan_workflows
 from generator.render import data_text, text_of
-from generator.yamlio import parse
 from tests import parts
 from tests.checks.rules import broken
 from tests.checks.tools import TOOLS, installed
-from tests.templates.workflow_variants import GIT_INSTALL, VARIANTS, workflows, workspace
+from tests.templates.workflow_variants import GIT_INSTALL, VARIANTS, parsed, workflows, workspace
 
 RELEASE = ".github/workflows/release.yml"
 
@@ -28,16 +26,15 @@ def every_workflow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder.mkdir(parents=True)
     files = []
     for variant in VARIANTS:
-        for path, text in workflows(variant, tmp_path_factory.mktemp(variant)).items():
+        for path, text in workflows(variant).items():
             files.append(folder / f"{variant}--{Path(path).name}")
             files[-1].write_text(text, encoding="utf-8")
     return files
 
 
-@pytest.fixture
-def release(tmp_path: Path) -> Callable[[str], dict[str, Any]]:
-    """The release workflow of a variant, parsed."""
-    return lambda variant: dict(parse(workflows(variant, tmp_path)[RELEASE], RELEASE).data)
+def release(variant: str) -> dict[str, Any]:
+    """The release workflow of a variant with one model, parsed."""
+    return parsed(variant)[RELEASE]
 
 
 def step(job: dict[str, Any], start: str) -> dict[str, Any]:
@@ -66,37 +63,34 @@ def test_our_own_rules_hold(every_workflow: list[Path]) -> None:
     assert [problem for file in every_workflow for problem in broken(file)] == []
 
 
-def test_one_release_workflow_a_model(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "many").mkdir()
-    assert list(workflows("smallest", tmp_path / "one")) == [".github/workflows/pull-request.yml", RELEASE]
-    assert list(workflows("many", tmp_path / "many")) == [
+def test_one_release_workflow_a_model() -> None:
+    assert list(workflows("smallest")) == [".github/workflows/pull-request.yml", RELEASE]
+    assert list(workflows("many")) == [
         ".github/workflows/pull-request.yml",
         ".github/workflows/release-churn.yml",
         ".github/workflows/release-demand-forecast.yml",
     ]
 
 
-def test_the_lock_is_copied_as_it_is(tmp_path: Path) -> None:
-    planned = {file.path: file for file in plan_workflows(workspace("smallest", tmp_path), install=".")}
+def test_the_lock_is_copied_as_it_is() -> None:
+    planned = {file.path: file for file in plan_workflows(workspace("smallest"), install=".")}
     assert text_of(planned[".github/tagship.lock"]) == data_text("templates/github/tagship.lock")
 
 
-def test_tags_start_a_release(release: Callable[[str], dict[str, Any]], tmp_path: Path) -> None:
+def test_tags_start_a_release() -> None:
     assert release("smallest")["on"] == {"push": {"tags": ["v[0-9]*"]}, "workflow_dispatch": None}
-    (tmp_path / "many").mkdir()
-    many = workflows("many", tmp_path / "many")[".github/workflows/release-demand-forecast.yml"]
-    assert parse(many, "").data["on"]["push"] == {"tags": ["demand-forecast/v[0-9]*"]}
+    many = parsed("many")[".github/workflows/release-demand-forecast.yml"]
+    assert many["on"]["push"] == {"tags": ["demand-forecast/v[0-9]*"]}
 
 
-def test_jobs_run_the_stages_one_after_another(release: Callable[[str], dict[str, Any]]) -> None:
+def test_jobs_run_the_stages_one_after_another() -> None:
     jobs = release("smallest")["jobs"]
     calls = [step["run"] for job in jobs.values() for step in job["steps"] if "generator" in step.get("run", "")]
     assert calls == [f'generator stage {stage} --release "$RELEASE"' for stage in Stage]
     assert [job.get("needs") for job in jobs.values()] == [None, "train", "package", "publish", "deploy"]
 
 
-def test_the_release_is_a_full_ref(release: Callable[[str], dict[str, Any]]) -> None:
+def test_the_release_is_a_full_ref() -> None:
     """A branch called v1.2.3 has the same short name as a tag; by hand, anything can be started on it."""
     refs = [
         step["env"]["RELEASE"]
@@ -107,7 +101,7 @@ def test_the_release_is_a_full_ref(release: Callable[[str], dict[str, Any]]) -> 
     assert refs == ["${{ github.ref }}"] * len(Stage)
 
 
-def test_rights_of_a_release_to_ecr(release: Callable[[str], dict[str, Any]]) -> None:
+def test_rights_of_a_release_to_ecr() -> None:
     assert rights(release("everything")) == {
         "train": {"contents": "read"},
         "package": {"contents": "read"},
@@ -117,25 +111,25 @@ def test_rights_of_a_release_to_ecr(release: Callable[[str], dict[str, Any]]) ->
     }
 
 
-def test_rights_of_a_release_to_githubs_registry(release: Callable[[str], dict[str, Any]]) -> None:
+def test_rights_of_a_release_to_githubs_registry() -> None:
     assert rights(release("github-registry"))["publish"] == {"contents": "read", "packages": "write"}
 
 
-def test_rights_of_a_release_to_another_registry(release: Callable[[str], dict[str, Any]]) -> None:
+def test_rights_of_a_release_to_another_registry() -> None:
     assert rights(release("other-registry"))["publish"] == {"contents": "read"}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_user_code_never_meets_a_token_that_writes(variant: str, tmp_path: Path) -> None:
-    for path, text in workflows(variant, tmp_path).items():
+def test_user_code_never_meets_a_token_that_writes(variant: str) -> None:
+    for path, workflow in parsed(variant).items():
         for job in JOBS:
-            planned = parse(text, path).data["jobs"].get(job.name)
+            planned = workflow["jobs"].get(job.name)
             if planned is not None and job.runs_user_code:
                 assert planned["permissions"] == {"contents": "read"}, f"{path}: {job.name}"
                 assert "github.token" not in str(planned), f"{path}: {job.name}"
 
 
-def test_secrets_go_to_the_stages_that_need_them(release: Callable[[str], dict[str, Any]]) -> None:
+def test_secrets_go_to_the_stages_that_need_them() -> None:
     train = release("everything")["jobs"]["train"]
     token = {"MLFLOW_TRACKING_TOKEN": "${{ secrets.CORP_MLFLOW_TOKEN }}"}
     ours = {"RELEASE": "${{ github.ref }}"}
@@ -149,14 +143,14 @@ def test_secrets_go_to_the_stages_that_need_them(release: Callable[[str], dict[s
     assert step(train, "Register")["env"] == {**token, **ours}
 
 
-def test_no_secret_reaches_any_other_job(release: Callable[[str], dict[str, Any]]) -> None:
+def test_no_secret_reaches_any_other_job() -> None:
     with_secrets = [name for name, job in release("everything")["jobs"].items() if "secrets." in str(job)]
     assert with_secrets == ["train"]
 
 
-def test_a_secret_cannot_take_the_place_of_our_variables(tmp_path: Path) -> None:
+def test_a_secret_cannot_take_the_place_of_our_variables() -> None:
     """model.yaml may refuse such a name already; this is the second lock."""
-    (model,) = workspace("training-secrets", tmp_path)
+    (model,) = workspace("training-secrets")
     train = model.config.train.model_copy(update={"secrets": ("RELEASE", "TOKEN")})
     model = replace(model, config=model.config.model_copy(update={"train": train}))
     planned = plan_job(JOBS[0], model).steps[0].env
@@ -173,11 +167,11 @@ def test_a_secret_cannot_take_the_place_of_our_variables(tmp_path: Path) -> None
         ("other-registry", {"publish": "tagship-publish"}),
     ],
 )
-def test_environments(variant: str, expected: dict[str, str], release: Callable[[str], dict[str, Any]]) -> None:
+def test_environments(variant: str, expected: dict[str, str]) -> None:
     assert environments(release(variant)) == expected
 
 
-def test_aws_credentials_are_bound_to_the_registrys_account(release: Callable[[str], dict[str, Any]]) -> None:
+def test_aws_credentials_are_bound_to_the_registrys_account() -> None:
     assert step(release("everything")["jobs"]["publish"], "Assume")["with"] == {
         "role-to-assume": "arn:aws:iam::123456789012:role/churn-release",
         "aws-region": "eu-north-1",
@@ -185,7 +179,7 @@ def test_aws_credentials_are_bound_to_the_registrys_account(release: Callable[[s
     }
 
 
-def test_without_a_role_an_administrator_names_it(release: Callable[[str], dict[str, Any]]) -> None:
+def test_without_a_role_an_administrator_names_it() -> None:
     with_ = step(release("smallest")["jobs"]["publish"], "Assume")["with"]
     assert with_["role-to-assume"] == "${{ vars.TAGSHIP_PUBLISH_ROLE }}"
 
@@ -211,11 +205,11 @@ def test_without_a_role_an_administrator_names_it(release: Callable[[str], dict[
         ),
     ],
 )
-def test_logins(variant: str, expected: dict[str, str], release: Callable[[str], dict[str, Any]]) -> None:
+def test_logins(variant: str, expected: dict[str, str]) -> None:
     assert step(release(variant)["jobs"]["publish"], "Log in")["env"] == expected
 
 
-def test_the_push_token_is_in_two_steps_only(release: Callable[[str], dict[str, Any]]) -> None:
+def test_the_push_token_is_in_two_steps_only() -> None:
     with_token = [
         (name, step["name"])
         for name, job in release("smallest")["jobs"].items()
@@ -228,7 +222,7 @@ def test_the_push_token_is_in_two_steps_only(release: Callable[[str], dict[str, 
     ]
 
 
-def test_deploys_to_one_environment_queue_up(release: Callable[[str], dict[str, Any]]) -> None:
+def test_deploys_to_one_environment_queue_up() -> None:
     jobs = release("everything")["jobs"]
     assert jobs["deploy"]["concurrency"] == {
         "group": "tagship-deploy-churn-staging",
@@ -239,14 +233,12 @@ def test_deploys_to_one_environment_queue_up(release: Callable[[str], dict[str, 
 
 
 @pytest.mark.parametrize(("variant", "minutes"), [("smallest", 35), ("everything", 60), ("longest-training", 360)])
-def test_training_gets_its_time_and_a_margin(
-    variant: str, minutes: int, release: Callable[[str], dict[str, Any]]
-) -> None:
+def test_training_gets_its_time_and_a_margin(variant: str, minutes: int) -> None:
     """360 minutes is GitHub's own limit of a job."""
     assert release(variant)["jobs"]["train"]["timeout-minutes"] == minutes
 
 
-def test_runners(release: Callable[[str], dict[str, Any]]) -> None:
+def test_runners() -> None:
     def of(variant: str) -> dict[str, Any]:
         return {name: job["runs-on"] for name, job in release(variant)["jobs"].items()}
 
@@ -257,7 +249,7 @@ def test_runners(release: Callable[[str], dict[str, Any]]) -> None:
     assert of("other-runner") == {**usual, "train": "ubuntu-22.04"}
 
 
-def test_the_command_is_installed_from_hashes(release: Callable[[str], dict[str, Any]]) -> None:
+def test_the_command_is_installed_from_hashes() -> None:
     for name, job in release("smallest")["jobs"].items():
         install = step(job, "Install")
         assert install["env"] == {"INSTALL": GIT_INSTALL}, name
@@ -266,7 +258,7 @@ def test_the_command_is_installed_from_hashes(release: Callable[[str], dict[str,
         assert '--no-deps --no-build-isolation "$INSTALL"' in install["run"], name
 
 
-def test_a_job_takes_over_what_earlier_ones_hand_on(release: Callable[[str], dict[str, Any]]) -> None:
+def test_a_job_takes_over_what_earlier_ones_hand_on() -> None:
     """By name, in order: what a later and more trusted job wrote replaces what an earlier one pretends it did."""
     handed_on: list[str] = []
     for name, job in release("smallest")["jobs"].items():
@@ -285,7 +277,7 @@ def test_every_stage_hands_its_artifact_on(job: Job) -> None:
     assert {f"{stage}.json" for stage in job.stages} <= set(files)
 
 
-def test_uploads_reach_into_the_hidden_folder(release: Callable[[str], dict[str, Any]]) -> None:
+def test_uploads_reach_into_the_hidden_folder() -> None:
     uploads = [
         step["with"]
         for job in release("smallest")["jobs"].values()
@@ -297,13 +289,13 @@ def test_uploads_reach_into_the_hidden_folder(release: Callable[[str], dict[str,
         assert all(path.startswith(".tagship/*/") for path in with_["path"].split()), with_["name"]
 
 
-def test_a_failed_training_keeps_its_log(release: Callable[[str], dict[str, Any]]) -> None:
+def test_a_failed_training_keeps_its_log() -> None:
     upload = step(release("smallest")["jobs"]["train"], "Hand on train")
     assert upload["if"] == "always()"
     assert ".tagship/*/train.log" in upload["with"]["path"].split()
 
 
-def test_runs_are_kept_where_no_server_has_them(release: Callable[[str], dict[str, Any]]) -> None:
+def test_runs_are_kept_where_no_server_has_them() -> None:
     def kept(variant: str) -> list[str]:
         return [s["name"] for s in release(variant)["jobs"]["train"]["steps"] if "tracking" in s["name"]]
 
@@ -311,11 +303,10 @@ def test_runs_are_kept_where_no_server_has_them(release: Callable[[str], dict[st
     assert kept("tracking") == []
 
 
-def test_pull_requests_get_one_job_that_only_reads(tmp_path: Path) -> None:
-    text = workflows("everything", tmp_path)[".github/workflows/pull-request.yml"]
-    workflow = parse(text, "").data
+def test_pull_requests_get_one_job_that_only_reads() -> None:
+    workflow = parsed("everything")[".github/workflows/pull-request.yml"]
     assert rights(workflow) == {"validate": {"contents": "read"}}
-    assert "secrets." not in text
+    assert "secrets." not in str(workflow)
     assert [
         step["run"] for step in workflow["jobs"]["validate"]["steps"] if "generator" in step.get("run", "")
     ] == [
@@ -324,8 +315,8 @@ def test_pull_requests_get_one_job_that_only_reads(tmp_path: Path) -> None:
     ]
 
 
-def test_values_of_the_script_stay_out(tmp_path: Path) -> None:
+def test_values_of_the_script_stay_out() -> None:
     """train.env may hold any text, an expression too; the command reads it from model.yaml at the tag."""
-    text = "".join(workflows("everything", tmp_path).values())
+    text = "".join(workflows("everything").values())
     assert "N_ESTIMATORS" not in text
     assert "GITHUB_TOKEN" not in text

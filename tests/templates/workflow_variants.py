@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from generator.config.model import Workspace
 from generator.plan.workflows import plan_workflows
 from generator.render import text_of
+from generator.yamlio import parse
 from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
 
 GIT_INSTALL = "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef01234567"
@@ -53,14 +57,23 @@ MANY = ("churn", "demand-forecast")
 VARIANTS = (*ROOT_MODELS, "many")
 
 
-def workspace(variant: str, root: Path) -> Workspace:
-    """The workspace of that name, in the empty folder `root`."""
-    if variant == "many":
-        return write_many(root, dict.fromkeys(MANY, ""))
-    return write(root, ROOT_MODELS[variant])
+@cache
+def workspace(variant: str) -> Workspace:
+    """The workspace of that name; its folder is gone, plans need none."""
+    with tempfile.TemporaryDirectory() as folder:
+        if variant == "many":
+            return write_many(Path(folder), dict.fromkeys(MANY, ""))
+        return write(Path(folder), ROOT_MODELS[variant])
 
 
-def workflows(variant: str, root: Path, *, install: str = GIT_INSTALL) -> dict[str, str]:
+@cache
+def workflows(variant: str) -> dict[str, str]:
     """The text of each workflow by its path."""
-    planned = plan_workflows(workspace(variant, root), install=install)
+    planned = plan_workflows(workspace(variant), install=GIT_INSTALL)
     return {file.path: text_of(file) for file in planned if file.path.startswith(".github/workflows/")}
+
+
+@cache
+def parsed(variant: str) -> dict[str, dict[str, Any]]:
+    """The same, parsed."""
+    return {path: parse(text, path).data for path, text in workflows(variant).items()}
