@@ -103,11 +103,8 @@ def _change(root: Path, file: RenderedFile, current: str | None, written: str | 
         return Change(file.path, Kind.CREATE, None, file.text)
     if file.owner is Owner.SHARED:
         return None
-    if written is None:
-        kind = Kind.FOREIGN
-    else:
-        kind = Kind.UPDATE if _hash(current) == written else Kind.EDITED
-    return Change(file.path, kind, current, file.text)
+    ours = Kind.UPDATE if _hash(current) == written else Kind.EDITED
+    return Change(file.path, Kind.FOREIGN if written is None else ours, current, file.text)
 
 
 def _orphans(root: Path, written: Mapping[str, str], wanted: set[str]) -> list[tuple[str, Change]]:
@@ -137,6 +134,22 @@ def apply(root: Path, comparison: Comparison) -> None:
             write_atomically(target, change.after)
     if comparison.lock_stale:
         write_atomically(root / LOCK, comparison.lock)
+
+
+def rewrite(root: Path, files: Iterable[RenderedFile]) -> list[str]:
+    """Writes these owned files and their lines of the lock, nothing else; returns the paths that changed."""
+    hashes = read_lock(root)
+    changed = []
+    for file in files:
+        _inside(root, file.path)
+        if _text(root / file.path) != file.text:
+            write_atomically(root / file.path, file.text)
+            changed.append(file.path)
+        hashes[file.path] = _hash(file.text)
+    if (lock := _lock_text(hashes)) != _text(root / LOCK):
+        write_atomically(root / LOCK, lock)
+        changed.append(LOCK)
+    return changed
 
 
 def read_lock(root: Path) -> dict[str, str]:

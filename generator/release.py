@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from generator.artifacts import Artifact, Store
 from generator.config.model import Model
@@ -32,7 +32,7 @@ class Release:
         return f"{self.model.name}-{self.version}"
 
     @property
-    def identity(self) -> dict[str, str]:
+    def identity(self) -> dict[str, Any]:
         """What each artifact of this release begins with."""
         return {"name": self.model.name, "version": str(self.version), "commit": self.commit}
 

@@ -23,7 +23,7 @@ from generator.ports import Git, Renderer, Reporter
 from generator.release import Release
 
 ATTEMPTS = 50
-Regenerate = Callable[[Path, Model], list[str]]
+Regenerate = Callable[[Path, Model, str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Deployer:
     git: Git
     source: str
     renderer: Renderer | None  # None only in a rehearsal on a machine without kustomize
-    regenerate: Regenerate  # writes the model's owned files anew and returns their paths
+    regenerate: Regenerate  # writes an overlay's owned files anew and returns the paths it changed
     reporter: Reporter
     now: str  # UTC, as in 2026-01-31T12:00:00Z
 
@@ -56,7 +56,8 @@ def deploy(
         head = with_.git.fetch(branch)
         if not with_.git.is_ancestor(release.commit, head):
             raise GeneratorError(
-                f"the tagged commit {release.commit[:12]} is not on {branch}: merge it there, or tag a commit of {branch}"
+                f"the tagged commit {release.commit[:12]} is not on {branch}: merge it there, "
+                f"or tag a commit of {branch}"
             )
         with_.git.reset(head)
         edit = _Edit(release, published, environment, with_)
@@ -136,7 +137,8 @@ class _Edit:
         )
         write_atomically(self.root / self.kustomization, text)
         write_atomically(self.root / self.ledger_path, ledger.text())
-        owned = self.with_.regenerate(self.root, self.model)
+        # The first release switches on what waits for one; a later one leaves owned files to `generate`.
+        owned = [] if self.ledger.released else self.with_.regenerate(self.root, self.model, self.target.name)
         self._verify()
         return self.with_.git.commit(
             [self.ledger_path, self.kustomization, *owned], self._message(entry, older_because)

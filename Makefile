@@ -1,0 +1,38 @@
+# demo, test, check and bench need Python 3.11 or newer with venv, and git; everything else comes from uv.lock.
+PYTHON ?= python3
+UV := .tools/bin/uv
+UV_VERSION := 0.13.8
+RUN := $(UV) run --frozen --extra dev
+PYTEST_ARGS ?= -n auto --dist loadgroup
+
+.PHONY: demo test check bench generate clean
+
+demo: $(UV) ## a whole release of examples/churn on this machine
+	@$(UV) sync --quiet --frozen --no-dev --inexact
+	@$(UV) run --quiet --frozen --no-sync generator rehearse --model churn
+
+test: $(UV) ## all tests; those that need an absent part say so
+	$(RUN) pytest $(PYTEST_ARGS)
+
+check: $(UV) ## what CI checks besides tests
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) generator validate
+	$(RUN) generator generate --check
+	$(RUN) python -m tests.checks
+
+bench: $(UV) ## side by side with what one would use instead; prints tables
+	$(RUN) python -m benchmarks
+
+generate: $(UV) ## after a change of templates, schema or examples: everything that is made from them
+	$(RUN) generator generate
+	$(RUN) generator schema --markdown > docs/model-yaml.md
+
+clean:
+	rm -rf .tools .venv dist .tagship
+
+$(UV):
+	@$(PYTHON) -m venv .tools || { echo "make: needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
