@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,9 +77,15 @@ class Harness(Protocol):
     """Questions to MLflow, asked by the training environment's own MLflow."""
 
     def call(
-        self, python: Path, command: str, request: Mapping[str, Any], *, env: Mapping[str, str]
+        self,
+        python: Path,
+        command: str,
+        request: Mapping[str, Any],
+        *,
+        env: Mapping[str, str],
+        secrets: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """The response of generator/harness: always a mapping with `ok`."""
+        """The response of generator/harness: a mapping with `ok`, and else with a `problem` that has a `kind`."""
 
 
 class Git(Protocol):
@@ -130,18 +137,32 @@ class Replay:
 class Engine(Protocol):
     """Builds and runs an image from a context folder: Docker, or in a rehearsal a process."""
 
-    name: str  # docker or process
+    @property
+    def name(self) -> str:
+        """docker or process."""
+
+    def check(self) -> None:
+        """Raises GeneratorError, with what to do, where the engine cannot be used."""
 
     def build(
         self, context: Path, *, tag: str, platform: str, labels: Mapping[str, str], reporter: Reporter
     ) -> None:
         """Builds the image and calls it `tag`. Raises GeneratorError with the build's reason."""
 
-    def replay(self, tag: str, golden: str) -> Replay:
-        """Runs the image without network and secrets on the text of a golden.json."""
+    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+        """Runs the image without network and secrets, in `memory` bytes, on the text of a golden.json."""
 
     def save(self, tag: str, archive: Path) -> str:
-        """Stores the image as an OCI archive; returns its manifest's digest."""
+        """Stores the image as an OCI archive, all of it or nothing; returns its manifest's digest."""
+
+    def load(self, archive: Path, tag: str) -> None:
+        """The image in an OCI archive that `save` wrote, as `tag`."""
+
+    def serving(self, tag: str, *, environment: Mapping[str, str]) -> AbstractContextManager[str]:
+        """Runs the image's server, with `environment` besides, until the block ends; gives its base URL."""
+
+    def remove(self, tag: str) -> None:
+        """Forgets the image, where it is known."""
 
 
 @dataclass(frozen=True)

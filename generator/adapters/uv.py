@@ -1,0 +1,169 @@
+"""uv: locks with hashes, and fresh environments from them; see ports.Environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from generator.adapters.shell import MissingProgram, ProcessFailed, run
+from generator.adapters.supervisor import ProcessSupervisor
+from generator.errors import GeneratorError
+from generator.ports import Ended, Reporter, Supervisor
+
+INSTALL_SECONDS = 3600.0  # for the download of a large environment; GitHub ends the job long after
+COMPILE_SECONDS = 900.0
+_PLAIN = ("--color", "never", "--no-progress")
+_NETWORK = re.compile(
+    r"error sending request|Failed to fetch|Request failed after|dns error|timed out|client error \(Connect\)"
+    r"|HTTP status (server|client) error|invalid peer certificate",
+    re.IGNORECASE,
+)
+_PLATFORMS = {"linux/amd64": "x86_64-manylinux_2_28", "linux/arm64": "aarch64-manylinux_2_28"}
+# What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else.
+_KEPT = re.compile(
+    r"UV_|XDG_|LC_|(PATH|HOME|USER|LANG|TZ|TMPDIR|NETRC|CC|CXX|CFLAGS|LDFLAGS)$"
+    r"|(SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$|(http|https|all|no)_proxy$",
+    re.IGNORECASE,
+)
+
+
+class Unreachable(GeneratorError):
+    """A package index, or a download, did not answer."""
+
+
+class Unresolvable(GeneratorError):
+    """Requirements that no set of packages meets. The message is the resolver's reason alone."""
+
+
+@dataclass(frozen=True)
+class Uv:
+    """The uv that came with this command."""
+
+    supervisor: Supervisor = field(default_factory=ProcessSupervisor)
+
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+        """A fresh environment in `folder` with exactly what `lock` names; returns its Python.
+
+        Files are copied out of uv's cache, not linked to it: a script that changes its packages must not
+        change those of every later environment.
+        """
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        reporter.say(f"making an environment for Python {python}")
+        made = self._watch(
+            ("venv", "--no-project", "--python", python, str(folder)), folder, lock.parent, reporter
+        )
+        if made.code != 0:
+            raise GeneratorError(self._no_python(python, "\n".join(made.tail)))
+        interpreter = folder / "bin" / "python"
+        reporter.say(f"installing {lock.name}")
+        install = ("pip", "sync", "--require-hashes", "--strict", "--link-mode", "copy")
+        installed = self._watch((*install, "--python", str(interpreter), str(lock)), folder, lock.parent, reporter)
+        if installed.code != 0:
+            raise _install_failed(lock, installed)
+        return interpreter
+
+    def _watch(self, arguments: Sequence[str], folder: Path, cwd: Path, reporter: Reporter) -> Ended:
+        return self.supervisor.run(
+            [_uv(), *_PLAIN, *arguments],
+            cwd=cwd,
+            env={name: value for name, value in os.environ.items() if _KEPT.match(name)},
+            timeout=INSTALL_SECONDS,
+            log=folder.with_name(f"{folder.name}.log"),
+            secrets=[value for name, value in os.environ.items() if re.match(r"UV_.*(PASSWORD|TOKEN)$", name)],
+            reporter=reporter,
+        )
+
+    def _no_python(self, python: str, output: str) -> str:
+        if not re.search(r"No interpreter found|python-build-standalone|No download found", output):
+            return f"the environment could not be made: {_reason(output)}"
+        here = ", ".join(self._pythons()) or "none"
+        return (
+            f"Python {python} is not on this machine (found: {here}) and could not be downloaded. Install it "
+            f"(`uv python install {python}`, or your system's package python{python}), or set train.python in "
+            "model.yaml to a version that is here and run `generator lock`"
+        )
+
+    def _pythons(self) -> list[str]:
+        try:
+            found = json.loads(run(_uv(), "python", "list", "--only-installed", "--output-format", "json"))
+        except (ProcessFailed, ValueError):
+            return []
+        versions = {(item["version_parts"]["major"], item["version_parts"]["minor"]) for item in found}
+        return [f"{major}.{minor}" for major, minor in sorted(versions)]
+
+    def compile(
+        self,
+        requirements: str,
+        *,
+        python: str,
+        platform: str | None = None,
+        constraints: str | None = None,
+        folder: Path,
+    ) -> str:
+        where = ("--universal",) if platform is None else ("--python-platform", _PLATFORMS[platform])
+        arguments = [*_PLAIN, "pip", "compile", "--quiet", "--generate-hashes", "--no-header", *where]
+        arguments += ["--no-emit-index-url", "--no-emit-find-links", "--python-version", python]
+        with tempfile.TemporaryDirectory(prefix="tagship-compile-") as temporary:
+            if constraints is not None:
+                limits = Path(temporary, "constraints.txt")
+                limits.write_text(constraints, encoding="utf-8")
+                arguments += ["--no-annotate", "--constraints", str(limits)]
+            try:
+                found = run(_uv(), *arguments, "-", cwd=folder, stdin=requirements, timeout=COMPILE_SECONDS)
+            except ProcessFailed as error:
+                raise _compile_failed(error.stderr) from error
+        return _without_options(found)
+
+
+def _uv() -> str:
+    try:
+        return str(find_uv_bin())
+    except FileNotFoundError as error:
+        raise MissingProgram("uv is not installed beside this command: reinstall tagship") from error
+
+
+def _compile_failed(stderr: str) -> GeneratorError:
+    if _NETWORK.search(stderr):
+        return Unreachable(f"the package index did not answer; try again. uv says: {_reason(stderr)}")
+    return Unresolvable(_reason(stderr))
+
+
+def _install_failed(lock: Path, ended: Ended) -> GeneratorError:
+    output = "\n".join(ended.tail)
+    if ended.timed_out:
+        return Unreachable(f"installing {lock.name} took more than {INSTALL_SECONDS / 60:.0f} minutes; try again")
+    if "Hash mismatch" in output:
+        return GeneratorError(
+            f"a package is not the one that {lock.name} names: its hash differs. Run `generator lock` if its "
+            f"files were replaced on purpose; otherwise somebody tampers with them. uv says: {_reason(output)}"
+        )
+    if _NETWORK.search(output):
+        return Unreachable(f"the package index did not answer; try again. uv says: {_reason(output)}")
+    return GeneratorError(f"{lock.name} cannot be installed here. uv says: {_reason(output)}")
+
+
+def _reason(output: str) -> str:
+    """What uv says without its drawing, its hints and the consequences that it lists twice."""
+    kept: list[str] = []
+    for line in output.splitlines():
+        text = re.sub("^[\\s\u00d7\u2500-\u25ff]*(?:(?:error|cause|Caused by): )?", "", line).rstrip()
+        if text.startswith(("hint:", "help:")):
+            break
+        if text and not text.startswith(("warning:", "Using ", "Resolved ", "Prepared ", "Creating ")):
+            kept.append(text)
+    return " ".join(kept)[:2000] or "nothing"
+
+
+def _without_options(lock: str) -> str:
+    """A lock names packages only: an index's address, which a user's own settings may add, stays out."""
+    return "".join(line for line in lock.splitlines(keepends=True) if not line.startswith("-"))

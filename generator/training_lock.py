@@ -1,0 +1,257 @@
+"""requirements.lock: the training environment, every package with its hashes, and what it was made from.
+
+Whether a lock is still the right one is read from its header alone: no network, no resolver.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from generator.config.model import Model
+from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.ports import Environments
+
+DEFAULT_MLFLOW = "mlflow>=3,<3.14"
+_MLFLOW = {"mlflow", "mlflow-skinny"}
+_INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>\S+)")
+_HEADER = re.compile(r"^# made-from: sha256:([0-9a-f]{64})$", re.MULTILINE)
+_HARMLESS_OPTIONS = ("--pre", "--prefer-binary", "--no-binary", "--only-binary")
+_FORMAT = "1"  # changes when the same requirements must be locked differently
+
+
+@dataclass(frozen=True)
+class Line:
+    """One requirement, option or include, and where it stands. `line` is 0 in an inline list."""
+
+    file: str
+    line: int
+    text: str
+    constraint: bool = False
+
+    def problem(self, message: str) -> Problem:
+        return Problem(self.file, self.line, 1 if self.line else 0, message)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The training requirements as they were read: all lines, and the files' texts by path."""
+
+    lines: tuple[Line, ...]
+    texts: tuple[tuple[str, str], ...]
+    folder: str  # that includes are relative to, from the repository's root
+    text: str  # what is given to the resolver
+
+    def sha256(self, python: str) -> str:
+        """Names what a lock was made from; line ends and trailing spaces do not count."""
+        total = hashlib.sha256(f"{_FORMAT}\0{python}\0".encode())
+        for path, text in self.texts:
+            normal = "\n".join(line.rstrip() for line in text.splitlines())
+            total.update(f"{path}\0{normal}\0".encode())
+        return total.hexdigest()
+
+    @property
+    def names_mlflow(self) -> bool:
+        return any(name in _MLFLOW for line in self.lines if not line.constraint for name in _names(line))
+
+
+def lock_text(model: Model, root: Path, environments: Environments) -> str:
+    """The text of requirements.lock for `model`, resolved now.
+
+    Raises InvalidInput where a requirement cannot be locked, GeneratorError where they do not resolve.
+    """
+    source = _read(model, root)
+    problems = _unlockable(source)
+    if problems:
+        raise InvalidInput(problems)
+    python = model.config.train.python
+    added = "" if source.names_mlflow else f"\n{DEFAULT_MLFLOW}\n"
+    try:
+        locked = environments.compile(source.text + added, python=python, folder=root / source.folder)
+    except GeneratorError as error:
+        raise GeneratorError(_unresolved(model, added, error)) from error
+    return _header(model, source, python) + locked
+
+
+def lock_problems(model: Model, root: Path) -> list[Problem]:
+    """Why the lock of `model` cannot be used: missing, made from something else, or nothing to make it from."""
+    command = "generator lock" if model.at_root else f"generator lock --model {model.name}"
+    try:
+        source = _read(model, root)
+    except InvalidInput as error:
+        return list(error.problems)
+    problems = _unlockable(source)
+    path = root / model.lock_file
+    if not path.is_file():
+        return [*problems, Problem(model.lock_file, 0, 0, f"is missing: run `{command}` and commit it")]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = _HEADER.search(text)
+    if found is None:
+        message = f"was not written by `generator lock`: run `{command}` and commit it"
+        return [*problems, Problem(model.lock_file, 1, 1, message)]
+    if found[1] != source.sha256(model.config.train.python):
+        line = text[: found.start()].count("\n") + 1
+        message = f"is stale, {_shown(model)} or train.python has changed since: run `{command}` and commit it"
+        problems.append(Problem(model.lock_file, line, 1, message))
+    return problems
+
+
+def _shown(model: Model) -> str:
+    return model.requirements_file or f"{model.shown} (train.requirements)"
+
+
+def _header(model: Model, source: Source, python: str) -> str:
+    what = (
+        f"Every package that {model.name} is trained with, for Python {python}, with its hashes. "
+        f"Made by `generator lock` from {_shown(model)}; change that and run the command again, not this file."
+    )
+    lines = textwrap.wrap(what, 100)
+    if not source.names_mlflow:
+        why = (
+            f"{_shown(model)} does not name mlflow, so {DEFAULT_MLFLOW} was added: from 3.14 on, MLflow does not "
+            "save tree models (random forests, gradient boosting) unless the script says how. "
+            "To choose another version, name mlflow in the requirements."
+        )
+        lines += ["", *textwrap.wrap(why, 100)]
+    lines += ["", f"made-from: sha256:{source.sha256(python)}"]
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
+
+
+def _unresolved(model: Model, added: str, error: GeneratorError) -> str:
+    message = f"{_shown(model)}: the requirements cannot be locked for Python {model.config.train.python}: {error}"
+    if added and "mlflow" in str(error):
+        message += (
+            f"\n{DEFAULT_MLFLOW} is not yours: it is added where the requirements do not name mlflow. "
+            "Name a version of mlflow that fits the others."
+        )
+    return message
+
+
+def _read(model: Model, root: Path) -> Source:
+    """Raises InvalidInput where a file is missing, unreadable or outside the repository."""
+    given = model.config.train.requirements
+    if not isinstance(given, str):
+        text = "".join(f"{item}\n" for item in given)
+        reader = _Reader(root)
+        reader.take(text, model.shown, model.folder, numbered=False, constraint=False)
+        return Source(tuple(reader.lines), (("", text), *reader.texts), model.folder, text)
+    path = model.path(given)
+    reader = _Reader(root)
+    text = reader.file(path, None, constraint=False)
+    return Source(tuple(reader.lines), tuple(reader.texts), str(PurePosixPath(path).parent), text)
+
+
+class _Reader:
+    """Follows -r and -c includes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.lines: list[Line] = []
+        self.texts: list[tuple[str, str]] = []
+
+    def file(self, path: str, included: Line | None, *, constraint: bool) -> str:
+        if any(path == known for known, _ in self.texts):
+            return ""
+        text = _text(self.root, path, included)
+        self.texts.append((path, text))
+        self.take(text, path, str(PurePosixPath(path).parent), numbered=True, constraint=constraint)
+        return text
+
+    def take(self, text: str, shown: str, folder: str, *, numbered: bool, constraint: bool) -> None:
+        for number, logical in _logical_lines(text):
+            line = Line(shown, number if numbered else 0, logical, constraint)
+            include = _INCLUDE.fullmatch(logical)
+            if include is None:
+                self.lines.append(line)
+                continue
+            path = self._inside(folder, include["path"], line)
+            self.file(path, line, constraint=constraint or include[1] in ("-c", "--constraint"))
+
+    def _inside(self, folder: str, path: str, line: Line) -> str:
+        target = (self.root / folder / path).resolve()
+        if "://" in path or not target.is_relative_to(self.root):
+            raise InvalidInput([line.problem(f"includes {path!r}, which is not in this repository; copy it here")])
+        return target.relative_to(self.root).as_posix()
+
+
+def _text(root: Path, path: str, included: Line | None) -> str:
+    try:
+        raw = (root / path).read_bytes()
+    except OSError as error:
+        if included is not None:
+            message = f"includes {path}, which cannot be read: {error.strerror}"
+            raise InvalidInput([included.problem(message)]) from error
+        message = "is missing: list what the script imports in it, or set train.requirements in model.yaml"
+        raise InvalidInput([Problem(path, 0, 0, message)]) from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = "is not UTF-8 (PowerShell's > writes UTF-16); save it as UTF-8"
+        raise InvalidInput([Problem(path, 1, 1, message)]) from error
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines without comments, continued ones joined, with the number of their first."""
+    pending, first = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        first = first if pending else number
+        if line.rstrip().endswith("\\"):
+            pending += line.rstrip()[:-1] + " "
+            continue
+        whole = re.sub(r"(^|\s)#.*$", "", pending + line).strip()
+        pending = ""
+        if whole:
+            yield first, whole
+    if pending.strip():
+        yield first, pending.strip()
+
+
+def _requirement(line: Line) -> Requirement | None:
+    """The requirement on a line without its hashes; None for an option and for what is none."""
+    try:
+        return Requirement(re.split(r"\s--(?:hash|config-settings|global-option)\b", line.text)[0])
+    except InvalidRequirement:
+        return None
+
+
+def _names(line: Line) -> Iterator[str]:
+    requirement = _requirement(line)
+    if requirement is not None:
+        yield canonicalize_name(requirement.name)
+
+
+def _unlockable(source: Source) -> list[Problem]:
+    return [line.problem(message) for line in source.lines if (message := _refusal(line))]
+
+
+def _refusal(line: Line) -> str | None:
+    """Why a line cannot be locked with hashes; None where it can."""
+    text = line.text
+    if text.startswith(("-e", "--editable")) or re.match(r"(\.{0,2}/|file:|\.$)", text):
+        return (
+            f"{text!r} is a local package, which has no hash to lock. The model's folder is importable as it is: "
+            "keep the code in it, and list here what that code needs"
+        )
+    if re.match(r"(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host|--no-index)\b", text):
+        return (
+            f"{text.split()[0].split('=')[0]} is refused: a lock names no index. Remove the line; private indexes "
+            "(train.indexes) are not supported yet"
+        )
+    if text.startswith("-"):
+        return None if text.startswith(_HARMLESS_OPTIONS) else f"option {text.split()[0]!r} is not understood"
+    requirement = _requirement(line)
+    if requirement is None:
+        return f"{text[:80]!r} is no requirement; write it as name, name==1.2.3 or name>=1,<2"
+    if requirement.url and not re.match(r"https?://", requirement.url):
+        return (
+            f"{requirement.name} comes from {requirement.url.split('://')[0]}, which has no hash to lock; use a "
+            "released version, or the https:// address of an archive"
+        )
+    return None
