@@ -1,0 +1,165 @@
+"""The Docker engine: builds images, runs them without network or rights, and stores them as archives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.adapters import skopeo
+from generator.adapters.background import until_ready
+from generator.adapters.shell import ProcessFailed, clean_environment, find_program, run
+from generator.errors import GeneratorError
+from generator.oci import read_archive
+from generator.ports import Replay, Reporter, Supervisor
+
+BUILD_SECONDS = 3600.0
+REPLAY_SECONDS = 900.0  # the slowest model to load, and its golden rows
+READY_SECONDS = 600.0
+USER = "10001:10001"
+# What a pod under Pod Security `restricted` may do, and no network besides.
+CONFINED = (
+    "--read-only",
+    "--tmpfs=/tmp:exec",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    f"--user={USER}",
+    "--pids-limit=4096",
+)
+# No attestations: they would make the image an index, whose digest the archive does not have.
+_BUILD_ENVIRONMENT = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+
+
+@dataclass(frozen=True)
+class Docker:
+    """The engine behind the `docker` command; see ports.Engine."""
+
+    supervisor: Supervisor
+    log: Path  # of the build
+    name: str = "docker"
+
+    def check(self) -> None:
+        find_program(
+            "docker",
+            "install Docker (https://docs.docker.com/engine/install/), or run this where it is installed",
+        )
+        skopeo.check()
+        try:
+            run("docker", "version", "--format", "{{.Server.Version}}", timeout=30)
+        except ProcessFailed as error:
+            raise GeneratorError(_why_no_answer(error.stderr or str(error.code))) from error
+
+    def build(
+        self, context: Path, *, tag: str, platform: str, labels: Mapping[str, str], reporter: Reporter
+    ) -> None:
+        command = ["docker", "build", "--network=host", "--progress=plain", f"--platform={platform}"]
+        command += [f"--label={key}={value}" for key, value in sorted(labels.items())]
+        ended = self.supervisor.run(
+            [*command, f"--tag={tag}", "."],
+            cwd=context,
+            env=clean_environment(_BUILD_ENVIRONMENT),
+            timeout=BUILD_SECONDS,
+            log=self.log,
+            secrets=(),
+            reporter=reporter,
+        )
+        if ended.timed_out:
+            raise GeneratorError(
+                f"the image was not built within {BUILD_SECONDS / 60:.0f} minutes; see {self.log}"
+            )
+        if ended.code != 0:
+            reason = "\n".join(f"  {line}" for line in ended.tail[-20:])
+            raise GeneratorError(
+                f"docker build failed ({ended.signal or ended.code}):\n{reason}\n"
+                f"The whole log is {self.log}, the context {context}"
+            )
+
+    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+        command = ["docker", "run", "--rm", "--interactive", "--network=none", *CONFINED]
+        command += [f"--memory={memory}", f"--memory-swap={memory}", tag, "replay"]
+        try:
+            return read_replay(run(*command, stdin=golden, timeout=REPLAY_SECONDS))
+        except ProcessFailed as error:
+            if error.code == 137:
+                raise GeneratorError(
+                    f"the server was killed in its container: it needs more than the {memory / 2**20:.0f} MiB of "
+                    "serve.resources.limits.memory; raise that in model.yaml"
+                ) from error
+            return read_replay(error.stdout, failure=error)
+
+    def save(self, tag: str, archive: Path) -> str:
+        saved, stored = archive.with_name("docker.tar.tmp"), archive.with_name("image.tar.tmp")
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            for leftover in (saved, stored):
+                leftover.unlink(missing_ok=True)
+            run("docker", "save", "--output", str(saved), tag, timeout=BUILD_SECONDS)
+            skopeo.copy(f"docker-archive:{saved.name}", f"oci-archive:{stored.name}", cwd=archive.parent)
+            digest = read_archive(stored).digest
+            stored.replace(archive)
+        finally:
+            for leftover in (saved, stored):
+                leftover.unlink(missing_ok=True)
+        return digest
+
+    def load(self, archive: Path, tag: str) -> None:
+        loaded = archive.with_name("load.tar.tmp")
+        loaded.unlink(missing_ok=True)
+        try:
+            skopeo.copy(f"oci-archive:{archive.name}", f"docker-archive:{loaded.name}:{tag}", cwd=archive.parent)
+            run("docker", "load", "--quiet", "--input", str(loaded), timeout=BUILD_SECONDS)
+        finally:
+            loaded.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def serving(self, tag: str, *, environment: Mapping[str, str]) -> Iterator[str]:
+        settings = [f"--env={key}={value}" for key, value in sorted(environment.items())]
+        container = run(
+            "docker", "run", "--rm", "--detach", "--publish=127.0.0.1::8080", *CONFINED, *settings, tag
+        ).strip()
+        try:
+            address = run("docker", "port", container, "8080/tcp").split()[0]
+            until_ready(f"http://{address}", seconds=READY_SECONDS, alive=lambda: _runs(container))
+            yield f"http://{address}"
+        finally:
+            with contextlib.suppress(GeneratorError):
+                run("docker", "rm", "--force", container)
+
+    def remove(self, tag: str) -> None:
+        with contextlib.suppress(ProcessFailed):
+            run("docker", "image", "rm", "--force", tag)
+
+
+def _runs(container: str) -> bool:
+    with contextlib.suppress(ProcessFailed):
+        return run("docker", "inspect", "--format", "{{.State.Running}}", container).strip() == "true"
+    return False
+
+
+def read_replay(output: str, *, failure: ProcessFailed | None = None) -> Replay:
+    """What `python -m inference replay` wrote. Raises GeneratorError where that is no answer at all."""
+    answer: Any = None
+    with contextlib.suppress(ValueError, IndexError):
+        answer = json.loads(output.strip().splitlines()[-1])
+    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+        return Replay(None, 0.0, str(answer["error"].get("message")))
+    if not isinstance(answer, dict) or failure is not None or "predictions" not in answer:
+        reason = failure.stderr.strip()[-2000:] if failure else output[-500:]
+        raise GeneratorError(f"the server in the image did not answer: {reason or 'it printed nothing'}")
+    return Replay(answer["predictions"], float(answer.get("load_seconds") or 0.0))
+
+
+def _why_no_answer(reason: str) -> str:
+    host = os.environ.get("DOCKER_HOST")
+    where = f" at DOCKER_HOST={host}" if host else ""
+    if re.search("permission denied", reason, re.IGNORECASE):
+        return (
+            f"this user may not use the Docker engine{where}: add it to the group `docker`, or use rootless Docker"
+        )
+    told = "correct or unset DOCKER_HOST" if host else "start it (`systemctl start docker`, or Docker Desktop)"
+    return f"the Docker engine{where} does not answer: {told}; docker says: {reason.strip().splitlines()[-1]}"

@@ -1,0 +1,158 @@
+"""An engine for machines without Docker: the same context, laid out as in the image, in a virtual environment.
+
+It serves rehearsals and `generator serve` alone. What an image adds (another system, no network, no rights)
+it cannot show; its archive says in a label that it is no image to run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.adapters.background import background, until_ready
+from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS, read_replay
+from generator.adapters.shell import ProcessFailed, run
+from generator.artifacts import file_sha256, write_atomically
+from generator.errors import GeneratorError
+from generator.oci import read_archive, unpack_archive, write_archive
+from generator.ports import Environments, Replay, Reporter
+
+_FACTS = "image.json"
+
+
+@dataclass(frozen=True)
+class ProcessEngine:
+    """See ports.Engine. An image `tag` is a folder under `folder`; environments are kept by their lock."""
+
+    folder: Path
+    environments: Environments
+    python: str  # such as 3.11
+    name: str = "process"
+
+    def check(self) -> None:
+        if sys.platform == "win32":
+            raise GeneratorError("without a Docker engine this needs Linux or macOS: install Docker Desktop")
+
+    def build(
+        self, context: Path, *, tag: str, platform: str, labels: Mapping[str, str], reporter: Reporter
+    ) -> None:
+        image = self._image(tag)
+        _replace(image / "context", lambda target: shutil.copytree(context, target))
+        facts = {"labels": dict(labels), "platform": platform}
+        write_atomically(image / _FACTS, json.dumps(facts, indent=2) + "\n")
+        self._python(image, reporter)
+
+    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:  # noqa: ARG002  (a process has no limit)
+        with tempfile.TemporaryDirectory(prefix="tagship-replay-") as home:
+            command = self._command(tag, Path(home), {})
+            try:
+                return read_replay(run(*command, "replay", stdin=golden, cwd=Path(home), timeout=REPLAY_SECONDS))
+            except ProcessFailed as error:
+                return read_replay(error.stdout, failure=error)
+
+    def save(self, tag: str, archive: Path) -> str:
+        image, temporary = self._image(tag), archive.with_name("image.tar.tmp")
+        facts = json.loads((image / _FACTS).read_text(encoding="utf-8"))
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        digest = write_archive(temporary, image / "context", labels=facts["labels"], platform=facts["platform"])
+        temporary.replace(archive)
+        return digest
+
+    def load(self, archive: Path, tag: str) -> None:
+        image, found = self._image(tag), read_archive(archive)
+        _replace(image / "context", lambda target: unpack_archive(archive, target))
+        facts = {"labels": dict(found.labels), "platform": found.platform}
+        write_atomically(image / _FACTS, json.dumps(facts, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def serving(self, tag: str, *, environment: Mapping[str, str]) -> Iterator[str]:
+        with tempfile.TemporaryDirectory(prefix="tagship-serve-") as home:
+            listen = {"TAGSHIP_HOST": "127.0.0.1", "TAGSHIP_PORT": str(_free_port())}
+            settings = {**listen, **environment}
+            log = self._image(tag) / "server.log"
+            url = f"http://{settings['TAGSHIP_HOST']}:{settings['TAGSHIP_PORT']}"
+            with background(self._command(tag, Path(home), settings), cwd=Path(home), log=log) as alive:
+                try:
+                    until_ready(url, seconds=READY_SECONDS, alive=alive)
+                except GeneratorError as error:
+                    said = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+                    raise GeneratorError(f"{error}\n{said}") from error
+                yield url
+
+    def remove(self, tag: str) -> None:
+        shutil.rmtree(self._image(tag), ignore_errors=True)
+
+    def _image(self, tag: str) -> Path:
+        return self.folder / "images" / re.sub(r"[^A-Za-z0-9._-]", "_", tag)
+
+    def _command(self, tag: str, home: Path, settings: Mapping[str, str]) -> tuple[str, ...]:
+        """The server's command line, with the environment of the image instead of ours."""
+        context = self._image(tag) / "context"
+        if not context.is_dir():
+            raise GeneratorError(f"no image {tag} on this machine: run `generator stage package` first")
+        python = self._python(context.parent, None)
+        variables = {
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "PYTHONPATH": str(context),
+            # Bytecode is kept beside the environment: the context must stay as it was written.
+            "PYTHONPYCACHEPREFIX": str(python.parent.parent.parent / "bytecode"),
+            "PYTHONUNBUFFERED": "1",
+            "TAGSHIP_MODEL": str(context / "model"),
+            "TAGSHIP_RELEASE": str(context / "release.json"),
+            **settings,
+        }
+        pairs = (f"{key}={value}" for key, value in variables.items())
+        return ("/usr/bin/env", "-i", *pairs, str(python), "-m", "inference")
+
+    def _python(self, image: Path, reporter: Reporter | None) -> Path:
+        """The environment's Python; the environment is made where it is missing or half made."""
+        lock = image / "context" / "requirements.lock"
+        folder = self.folder / "environments" / f"{self.python}-{file_sha256(lock)[:16]}"
+        complete = folder / "complete"
+        if complete.is_file():
+            return Path(complete.read_text(encoding="utf-8"))
+        _remove(folder)
+        python = self.environments.create(
+            folder / "venv", python=self.python, lock=lock, reporter=reporter or _Silent()
+        )
+        write_atomically(complete, str(python))
+        return python
+
+
+class _Silent:
+    """Where nobody follows."""
+
+    def say(self, line: str) -> None: ...
+
+    def output(self, line: str) -> None: ...
+
+
+def _replace(folder: Path, fill: Callable[[Path], object]) -> None:
+    """`folder` as `fill` makes it, under its name only when it is complete."""
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    _remove(temporary)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fill(temporary)
+    _remove(folder)
+    temporary.rename(folder)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

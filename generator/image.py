@@ -1,0 +1,106 @@
+"""The image context: a folder with all that goes into an inference image, the same bytes for the same release."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.artifacts import RegisteredModel, TrainedModel
+from generator.errors import GeneratorError
+from generator.render import render
+from generator.runtime_lock import locked
+
+# What some wheels expect of the system, and the slim Python image does not have (Debian package names).
+SYSTEM_PACKAGES = {"lightgbm": ("libgomp1",)}
+_SERVER = Path(__file__).parent.parent / "inference"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a context is made of."""
+
+    model: Path  # the MLflow model folder
+    lock: str  # the runtime lock's text
+    release: dict[str, str | None]  # what the server is told: see `release_facts`
+    python: str  # such as 3.11
+
+
+def server_folder() -> Path:
+    """The source of the `inference` package that came with this command."""
+    if not (_SERVER / "__main__.py").is_file():
+        raise GeneratorError(f"the inference server is not in {_SERVER.parent}: install the command again")
+    return _SERVER
+
+
+def server_requirements() -> str:
+    """What the server needs, as the text of a requirements file."""
+    return (server_folder() / "requirements.txt").read_text(encoding="utf-8")
+
+
+def release_facts(trained: TrainedModel, registered: RegisteredModel) -> dict[str, str | None]:
+    """The content of release.json, which the server shows at /metadata."""
+    version = registered.registered_version
+    return {
+        "name": trained.name,
+        "version": trained.version,
+        "run_id": trained.run_id,
+        "commit": trained.commit,
+        "data_hash": trained.data_sha256,
+        "registered_version": None if version is None else str(version),
+        "created": trained.trained_at,
+    }
+
+
+def write_context(folder: Path, content: Content) -> None:
+    """Writes the context to `folder`, all of it or nothing; what was there before is replaced."""
+    _refuse_own_server(content)
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    for stale in (temporary, folder):
+        if stale.exists():
+            shutil.rmtree(stale)
+    temporary.mkdir(parents=True)
+    (temporary / "Dockerfile").write_text(dockerfile(content), encoding="utf-8")
+    (temporary / ".dockerignore").write_text(render("image/dockerignore"), encoding="utf-8")
+    (temporary / "requirements.lock").write_text(content.lock, encoding="utf-8")
+    (temporary / "release.json").write_text(json.dumps(content.release, indent=2) + "\n", encoding="utf-8")
+    shutil.copytree(
+        server_folder(),
+        temporary / "inference",
+        copy_function=shutil.copyfile,
+        ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
+    )
+    shutil.copytree(content.model, temporary / "model", copy_function=shutil.copyfile)
+    _open_to_all(temporary)
+    temporary.rename(folder)
+
+
+def dockerfile(content: Content) -> str:
+    """The Dockerfile. Nothing in it comes from a user but the Python version, one of four."""
+    if not re.fullmatch(r"3\.\d{1,2}", content.python):
+        raise GeneratorError(f"train.python {content.python!r} is no Python version such as 3.11")
+    packages = {name for package in locked(content.lock) for name in SYSTEM_PACKAGES.get(package, ())}
+    return render("image/Dockerfile", base=f"python:{content.python}-slim-bookworm", packages=sorted(packages))
+
+
+def _refuse_own_server(content: Content) -> None:
+    """The server's folder is first on the path: a module of the same name could never be imported."""
+    for path in (content.model / "code").glob("inference*"):
+        if path.is_dir() or path.name == "inference.py":
+            raise GeneratorError(
+                f"the model brings its own top-level module `inference` (code/{path.name}), which is the server's "
+                "name: rename it in the training code (log_model's code_paths) and release again"
+            )
+    if "inference" in locked(content.lock):
+        raise GeneratorError(
+            "the model requires the package `inference`, whose module has the server's name: such a model "
+            "cannot be served; leave the package out of the model's pip_requirements"
+        )
+
+
+def _open_to_all(folder: Path) -> None:
+    """The image's user owns nothing and must read everything, whatever umask wrote it."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)

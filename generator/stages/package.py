@@ -1,0 +1,222 @@
+"""package: from the model on disk to an image that predicts what the training environment predicted.
+
+No credentials are needed, and what the model brings runs in containers alone. Everything is written under
+a temporary name first: killed at any point, a second run gives the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.artifacts import (
+    BuiltImage,
+    GateReport,
+    Record,
+    RegisteredModel,
+    TrainedModel,
+    file_sha256,
+    folder_sha256,
+    write_atomically,
+)
+from generator.errors import GeneratorError
+from generator.golden import compare, read_golden
+from generator.image import Content, release_facts, server_requirements, write_context
+from generator.labels import kept_metrics, labels
+from generator.oci import read_archive
+from generator.ports import Engine, Environments, Replay, Reporter
+from generator.quantity import in_bytes
+from generator.release import Release
+from generator.runtime_lock import Sources, check_hashes, constraints, requirements
+
+ARCHIVE = "image.tar"  # beside the artifacts
+NOTHING = '{"request": null, "predictions": null}'
+
+
+@dataclass(frozen=True)
+class Packager:
+    """What packaging works with."""
+
+    engine: Engine
+    environments: Environments
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What the stages before left as artifacts."""
+
+    trained: TrainedModel
+    gate: GateReport
+    registered: RegisteredModel
+
+
+def package(release: Release, given: Ingredients, with_: Packager) -> BuiltImage:
+    """Builds the image, asks it for the golden rows, and stores it as `image.tar` beside the artifacts."""
+    if with_.engine.name == "process" and not release.rehearsal:
+        raise GeneratorError(
+            "packaging needs a Docker engine: only a rehearsal can do without (`generator rehearse`)"
+        )
+    with_.engine.check()
+    _check_ingredients(release, given)
+    say, config = with_.reporter.say, release.model.config
+    lock = _runtime_lock(release, given.trained, with_)
+    context, tag = release.work / "image", local_tag(release)
+    write_context(
+        context,
+        Content(
+            model=release.store.folder / "model",
+            lock=lock,
+            release=release_facts(given.trained, given.registered),
+            python=config.train.python,
+        ),
+    )
+    record = _record(release, given)
+    say(f"building the image for {config.image.platform}")
+    source = config.repository.url
+    with_.engine.build(
+        context,
+        tag=tag,
+        platform=config.image.platform,
+        labels=labels(given.trained, record, engine=with_.engine.name, source=source),
+        reporter=with_.reporter,
+    )
+    replayed, difference = _replay(release, given.trained, with_, tag)
+    archive = release.store.folder / ARCHIVE
+    digest = _store(release, with_.engine, tag, archive)
+    say(f"{ARCHIVE} holds {digest}, {archive.stat().st_size / 2**20:.0f} MiB")
+    return BuiltImage(
+        **release.identity,
+        engine="docker" if with_.engine.name == "docker" else "process",
+        digest=digest,
+        archive_sha256=file_sha256(archive),
+        size=archive.stat().st_size,
+        platform=config.image.platform,
+        runtime_lock_sha256=hashlib.sha256(lock.encode()).hexdigest(),
+        golden_rows=given.trained.golden.rows,
+        largest_difference=difference,
+        load_seconds=replayed.load_seconds,
+        record=record,
+    )
+
+
+def local_tag(release: Release) -> str:
+    """How the image is called on this machine, where other releases may be built at the same time."""
+    return f"tagship.local/{release.model.name}:{release.version}-{release.commit[:12]}"
+
+
+def _check_ingredients(release: Release, given: Ingredients) -> None:
+    """One run, one model, and exactly the files that the train stage recorded."""
+    trained, folder = given.trained, release.store.folder
+    if not (trained.run_id == given.gate.run_id == given.registered.run_id):
+        raise GeneratorError(
+            f"train.json, gate.json and register.json are of different runs ({trained.run_id}, "
+            f"{given.gate.run_id}, {given.registered.run_id}): run `generator stage gate` and `register` again"
+        )
+    if given.gate.model_sha256 != trained.model_sha256:
+        raise GeneratorError("gate.json is about another model: run `generator stage gate` again")
+    if not (folder / "model" / "MLmodel").is_file():
+        raise GeneratorError(f"no model in {folder / 'model'}: run `generator stage train` first")
+    if folder_sha256(folder / "model") != trained.model_sha256:
+        raise GeneratorError(
+            f"{folder / 'model'} is not the model that was trained: run `generator stage train` again"
+        )
+    golden = folder / "golden.json"
+    if trained.golden.sha256 is not None and (
+        not golden.is_file() or file_sha256(golden) != trained.golden.sha256
+    ):
+        raise GeneratorError("golden.json is not the one that was recorded: run `generator stage train` again")
+
+
+def _record(release: Release, given: Ingredients) -> Record:
+    return Record(
+        run_id=given.trained.run_id,
+        registered_version=given.registered.registered_version,
+        data_sha256=given.trained.data_sha256,
+        metrics=kept_metrics(given.trained.metrics, release.model.config.gate.metrics),
+    )
+
+
+def _runtime_lock(release: Release, trained: TrainedModel, with_: Packager) -> str:
+    """The lock of what the image installs, resolved once for a release: a second run gets the first one's."""
+    sources = _sources(release, trained)
+    wanted, bounds = requirements(sources), constraints(sources)
+    python, platform = release.model.config.train.python, release.model.config.image.platform
+    key = hashlib.sha256("\0".join((wanted, bounds, python, platform)).encode()).hexdigest()
+    kept = release.work / f"runtime-{key[:16]}.lock"
+    if kept.is_file():
+        return kept.read_text(encoding="utf-8")
+    with_.reporter.say("resolving what the image installs")
+    try:
+        lock = with_.environments.compile(
+            wanted,
+            python=python,
+            platform=platform,
+            constraints=bounds,
+            folder=release.store.folder / "model",
+        )
+    except GeneratorError as error:
+        raise GeneratorError(
+            "the image's environment cannot be resolved: what the model requires (its requirements.txt and "
+            f"{release.model.lock_file}) and what the inference server requires ({_server_names()}) exclude each "
+            f"other. Loosen the training requirements, run `generator lock` and release again.\n{error}"
+        ) from error
+    check_hashes(lock)
+    write_atomically(kept, lock)
+    return lock
+
+
+def _sources(release: Release, trained: TrainedModel) -> Sources:
+    lock, model = release.root / release.model.lock_file, release.store.folder / "model" / "requirements.txt"
+    if not lock.is_file() or file_sha256(lock) != trained.lock_sha256:
+        raise GeneratorError(
+            f"{release.model.lock_file} is not the lock that the model was trained with: check out the "
+            "release's commit, or run `generator stage train` again"
+        )
+    if not model.is_file():
+        raise GeneratorError(
+            "the model says nothing of what it requires (no requirements.txt beside its MLmodel): "
+            "log it with mlflow's log_model of its flavor"
+        )
+    return Sources(
+        model=model.read_text(encoding="utf-8"),
+        server=server_requirements(),
+        training_lock=lock.read_text(encoding="utf-8"),
+        mlflow_version=trained.mlflow_version,
+    )
+
+
+def _server_names() -> str:
+    return ", ".join(line for line in server_requirements().splitlines() if line and not line.startswith("#"))
+
+
+def _replay(release: Release, trained: TrainedModel, with_: Packager, tag: str) -> tuple[Replay, float]:
+    """What the image answered, and the largest relative difference from what was recorded."""
+    config, golden = release.model.config, release.store.folder / "golden.json"
+    text = golden.read_text(encoding="utf-8") if trained.golden.sha256 else NOTHING
+    memory = in_bytes(release.model.targets[0].serve.resources.limits.memory)
+    rows = trained.golden.rows
+    with_.reporter.say(f"asking the image for {rows} golden rows" if rows else "loading the model in the image")
+    replayed = with_.engine.replay(tag, text, memory=memory)
+    if replayed.error is not None:
+        raise GeneratorError(f"the image cannot serve this model: {replayed.error}")
+    difference = compare(read_golden(text), replayed.predictions, config.gate.golden_tolerance)
+    return replayed, difference
+
+
+def _store(release: Release, engine: Engine, tag: str, archive: Path) -> str:
+    digest = engine.save(tag, archive)
+    largest, size = release.model.max_image_bytes, archive.stat().st_size
+    if size > largest:
+        raise GeneratorError(
+            f"the image is {size / 2**20:.0f} MiB, more than image.max_size allows "
+            f"({release.model.config.image.max_size}): raise that, or require less"
+        )
+    found = read_archive(archive)
+    if found.platform != release.model.config.image.platform:
+        raise GeneratorError(
+            f"the image was built for {found.platform}, not {release.model.config.image.platform}: "
+            "use an engine that builds for that platform, or change image.platform"
+        )
+    return digest
