@@ -11,8 +11,6 @@ from yamllint.config import YamlLintConfig
 
 from generator.config.model import load
 from generator.overlay import image_problems
-from generator.plan.overlays import BASE, BASE_FILES, COMPONENT_FILES, COMPONENTS
-from generator.render import data_folder
 from tests import parts
 from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
 from tests.templates import manifests
@@ -284,20 +282,3 @@ def test_two_models_in_one_namespace_never_select_each_other(tmp_path: Path) -> 
             assert manifests.matches(selector, manifests.labels_of(mine, kind)), f"{where} misses its own {kind}"
             assert not manifests.matches(selector, manifests.labels_of(others, kind)), f"{where} takes another's"
         assert manifests.references(mine) <= names[0 if mine is first else 1]
-
-
-def test_the_plan_names_exactly_the_files_that_are_shipped() -> None:
-    planned = {f"{BASE}/{name}" for name in BASE_FILES}
-    planned |= {f"{COMPONENTS}/{folder}/{name}" for folder, names in COMPONENT_FILES.items() for name in names}
-    shipped = {
-        path.relative_to(data_folder()).as_posix()
-        for folder in (BASE, COMPONENTS)
-        for path in (data_folder() / folder).rglob("*")
-        if path.is_file()
-    }
-    assert planned == shipped
-
-
-def test_only_components_that_a_model_uses_are_copied(tmp_path: Path) -> None:
-    root = make(tmp_path, "smallest", released=False)
-    assert sorted(path.name for path in (root / COMPONENTS).iterdir()) == ["disruption-budget"]
