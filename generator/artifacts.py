@@ -55,6 +55,11 @@ class Artifact(Part):
     commit: Commit
     previous: Hash | None = None
 
+    @property
+    def summary(self) -> str:
+        """What a person wants to know of it, in one line."""
+        return f"{self.name} {self.version}"
+
 
 class Golden(Part):
     """Rows whose predictions were recorded in the training environment."""
@@ -86,6 +91,11 @@ class TrainedModel(Artifact):
     trained_at: Time
     seconds: float = Field(ge=0)
 
+    @property
+    def summary(self) -> str:
+        shown = ", ".join(f"{name} {_number(value)}" for name, value in list(self.metrics.items())[:4])
+        return f"run {self.run_id[:12]}, {shown or 'no metrics'}"
+
 
 class Check(Part):
     """One comparison of the gate."""
@@ -105,6 +115,10 @@ class GateReport(Artifact):
     checks: Annotated[tuple[Check, ...], BeforeValidator(_as_tuple), Field(max_length=1000)]
     champion: VersionText | None = None
 
+    @property
+    def summary(self) -> str:
+        return f"{len(self.checks)} checks passed" if self.checks else "nothing to check"
+
 
 class RegisteredModel(Artifact):
     """The registered model's version; None without a tracking server that outlives the run."""
@@ -112,6 +126,12 @@ class RegisteredModel(Artifact):
     run_id: RunId
     registered: Line | None = None
     registered_version: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def summary(self) -> str:
+        if self.registered is None:
+            return "no registry: tracking.uri is not set"
+        return f"{self.registered} version {self.registered_version}"
 
 
 class Record(Part):
@@ -137,6 +157,10 @@ class BuiltImage(Artifact):
     load_seconds: float = Field(ge=0)
     record: Record
 
+    @property
+    def summary(self) -> str:
+        return f"{self.digest[:19]}, {self.size / 2**20:.0f} MiB, {self.golden_rows} golden rows agree"
+
 
 class PublishedImage(Artifact):
     """An image that a registry holds; what `deploy` writes into an overlay."""
@@ -152,6 +176,10 @@ class PublishedImage(Artifact):
     def reference(self) -> str:
         return f"{self.repository}@{self.digest}"
 
+    @property
+    def summary(self) -> str:
+        return f"{self.repository}:{self.tag} {'pushed' if self.pushed else 'was there'}, {self.digest[:19]}"
+
 
 class OverlayCommit(Artifact):
     """The commit that put a digest into an overlay."""
@@ -164,6 +192,11 @@ class OverlayCommit(Artifact):
     digest: Digest
     changed: bool  # False where the branch said so already
 
+    @property
+    def summary(self) -> str:
+        verb = "commit" if self.changed else "there already, by"
+        return f"{verb} {self.overlay_commit[:12]} on {self.branch}, {self.overlay}"
+
 
 class Rollout(Artifact):
     """What was seen of the running release."""
@@ -172,6 +205,14 @@ class Rollout(Artifact):
     digest: Digest
     state: Literal["serving", "unobserved"]
     detail: Line
+
+    @property
+    def summary(self) -> str:
+        return f"{self.state}: {self.detail}"
+
+
+def _number(value: float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 A = TypeVar("A", bound=Artifact)

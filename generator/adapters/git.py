@@ -42,6 +42,14 @@ class GitRepository:
         """A new repository in `root`."""
         self._git("init", "--quiet", "--initial-branch", branch)
 
+    def init_bare(self, branch: str) -> None:
+        """A new bare repository at `root`."""
+        run("git", *_QUIET, "init", "--quiet", "--bare", "--initial-branch", branch, str(self.root))
+
+    def push_to(self, address: str, commit: str, branch: str) -> None:
+        """Pushes `commit` to a branch of another repository."""
+        self._git("push", "--quiet", address, f"{commit}:refs/heads/{branch}")
+
     def commit_of(self, ref: str) -> str:
         try:
             return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").strip()

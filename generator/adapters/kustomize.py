@@ -24,6 +24,11 @@ class Kustomize:
         return [dict(item) for item in YAML(typ="safe", pure=True).load_all(text) if item]
 
 
+def installed() -> bool:
+    """Whether this machine can render overlays."""
+    return bool(shutil.which("kustomize") or shutil.which("kubectl"))
+
+
 def _command() -> tuple[str, ...]:
     if shutil.which("kustomize"):
         return ("kustomize", "build")

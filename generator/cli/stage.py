@@ -1,0 +1,52 @@
+"""`generator stage`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from generator.cli.options import repository_option
+
+_STAGES = ["train", "gate", "register", "package", "publish", "deploy", "observe"]
+
+
+@click.command()
+@click.argument("name", type=click.Choice(_STAGES))
+@repository_option
+@click.option("--release", "tag", required=True, help="The release's tag, such as v1.2.3 or churn/v1.2.3.")
+@click.option("--again", is_flag=True, help="Do it again, even if it is done.")
+@click.option(
+    "--allow-older", "older_because", metavar="REASON", help="deploy: accept a version that is not newer."
+)
+def command(name: str, root: Path, tag: str, again: bool, older_because: str | None) -> None:
+    """Run one stage of a release: NAME is train, gate, register, package, publish, deploy or observe.
+
+    The tag must be checked out. What the stage did is kept in .tagship/<model>-<version>/<stage>.json.
+    """
+    from generator.cli.output import Terminal
+    from generator.config.model import load
+    from generator.plan.pipeline import Stage
+    from generator.wiring import World, release_of, run_stage
+
+    terminal = Terminal()
+    stage = Stage(name)
+    release = release_of(load(root), tag)
+    try:
+        with terminal.working_on(name):
+            artifact = run_stage(stage, release, World(terminal, older_because=older_because), again=again)
+    except Exception as error:
+        _summarise(
+            f"**{name}** of {release.id} failed:\n\n```text\n{error}\n```\n\nResume: re-run the failed job."
+        )
+        raise
+    terminal.say(f"{name} is done: {release.store.path(name)}")
+    _summarise(f"**{name}** of {release.id} is done: {artifact.summary}")
+
+
+def _summarise(line: str) -> None:
+    """Adds to the job's summary on a runner."""
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n\n")

@@ -1,0 +1,220 @@
+"""`generator rehearse`: a whole release on one machine, in a clone, against a bare repository of its own.
+
+The stages are the ones that a runner runs. What differs is around them: one SQLite database for tracking
+and registry, a folder for a registry, and, without a Docker engine, processes instead of containers.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+import uuid
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from generator.adapters.docker import Docker
+from generator.adapters.folder_registry import FolderRegistry
+from generator.adapters.git import GitRepository
+from generator.adapters.kustomize import Kustomize, installed
+from generator.adapters.process_engine import ProcessEngine
+from generator.adapters.uv import Uv
+from generator.artifacts import Artifact, OverlayCommit, Store, write_atomically
+from generator.config.model import Model, Workspace, load
+from generator.errors import GeneratorError
+from generator.files import apply
+from generator.generate import compare_kubernetes
+from generator.golden import compare, read_golden
+from generator.overlay import image_of
+from generator.plan.pipeline import SUMMARY, Stage
+from generator.ports import Engine, Reporter
+from generator.release import Release
+from generator.tagging import next_version
+from generator.training_lock import lock_problems, lock_text
+from generator.wiring import World, run_stage
+
+AUTHOR = ("Tagship rehearsal", "rehearsal@tagship.invalid")
+
+
+class Progress(Reporter, Protocol):
+    """A reporter that knows which stage is at work."""
+
+    def working_on(self, label: str) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of the closing table."""
+
+    stage: str
+    seconds: float
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A rehearsal that came to its end."""
+
+    release: Release
+    engine: str
+    steps: tuple[Step, ...]
+    request: Any  # a body for /predict; None where the model has no golden rows
+    answer: Any
+
+
+def rehearse(root: Path, model_name: str | None, progress: Progress, *, engine: str, keep: Path | None) -> Outcome:
+    """Rehearses the release of the repository's HEAD. Nothing in `root` is changed.
+
+    `engine` is docker, process or auto. On failure the rehearsal's folder is kept, and the error names it.
+    """
+    git = GitRepository(root)
+    head = git.commit_of("HEAD")
+    folder = keep.resolve() if keep else Path(tempfile.mkdtemp(prefix="tagship-rehearsal-"))
+    if keep and keep.exists() and any(keep.iterdir()):
+        raise GeneratorError(f"{keep} is not empty: name a new folder")
+    if changed := git.changed_files():
+        progress.say(
+            f"{len(changed)} changed files are not part of this: a release is made from what is committed"
+        )
+    try:
+        outcome = _Rehearsal(folder, progress, engine).run(git.top_level(), head, model_name)
+    except BaseException as error:
+        if isinstance(error, GeneratorError):
+            raise GeneratorError(f"{error}\n\nwhat there is to look into was kept in {folder}") from error
+        progress.say(f"what there is was kept in {folder}")
+        raise
+    if keep is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+class _Rehearsal:
+    def __init__(self, folder: Path, progress: Progress, engine: str) -> None:
+        self.folder, self.progress = folder, progress
+        self.bare, self.clone = folder / "origin.git", folder / "clone"
+        self.registry = FolderRegistry(folder / "registry")
+        self.wanted_engine = engine
+        self.asked: tuple[Any, Any] = (None, None)
+
+    def run(self, source: Path, head: str, model_name: str | None) -> Outcome:
+        steps = []
+        begin = time.monotonic()
+        with self.progress.working_on("prepare"):
+            release = self._prepare(source, head, model_name)
+            engine = self._engine(release.model)
+        steps.append(Step("prepare", time.monotonic() - begin, f"{release.id} at {head[:12]}"))
+        world = World(
+            self.progress,
+            engine=engine,
+            registry=self.registry,
+            tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}",
+            embedded_registry=True,
+            source=str(self.bare),
+            renderer=Kustomize() if installed() else None,
+            probe=lambda deployed: self._probe(release, engine, deployed),
+            author=AUTHOR,
+        )
+        for stage in Stage:
+            steps.append(self._stage(stage, release, world))
+        return Outcome(release, engine.name, tuple(steps), *self.asked)
+
+    def _stage(self, stage: Stage, release: Release, world: World) -> Step:
+        begin = time.monotonic()
+        with self.progress.working_on(stage):
+            self.progress.say(SUMMARY[stage])
+            artifact: Artifact = run_stage(stage, release, world)
+            self.progress.say(artifact.summary)
+        return Step(stage, time.monotonic() - begin, artifact.summary)
+
+    def _prepare(self, source: Path, head: str, model_name: str | None) -> Release:
+        """A clone with what a release needs (lock, overlays, tag), pushed to a bare repository."""
+        clone = GitRepository(self.clone, author=AUTHOR)
+        clone.clone(str(source), commit=head)
+        workspace = load(self.clone)
+        model = workspace.model(model_name)
+        self._lock(workspace, model)
+        apply(self.clone, compare_kubernetes(workspace))
+        if not clone.is_clean():
+            clone.commit(["."], "Rehearsal: lock and overlays")
+        version = next_version(model, workspace, clone, "patch")
+        commit = clone.commit_of("HEAD")
+        GitRepository(self.bare).init_bare(model.config.repository.branch)
+        clone.push_to(str(self.bare), commit, model.config.repository.branch)
+        self.progress.say(f"{model.name} {version}, from {commit[:12]}, in {self.folder}")
+        return Release(
+            model=model,
+            version=version,
+            commit=commit,
+            root=self.clone,
+            store=Store(self.folder / f"{model.name}-{version}"),
+            attempt=uuid.uuid4().hex,
+            by=AUTHOR[0],
+            rehearsal=True,
+        )
+
+    def _lock(self, workspace: Workspace, model: Model) -> None:
+        if lock_problems(model, workspace.root):
+            self.progress.say("the training lock is missing or stale: making one (`generator lock` keeps it)")
+            write_atomically(workspace.root / model.lock_file, lock_text(model, workspace.root, Uv()))
+
+    def _engine(self, model: Model) -> Engine:
+        process = ProcessEngine(self.folder / "engine", Uv(), model.config.train.python)
+        if self.wanted_engine == "process":
+            return process
+        docker = Docker()
+        try:
+            docker.check()
+        except GeneratorError as error:
+            if self.wanted_engine == "docker":
+                raise
+            self.progress.say(f"no containers, processes instead: {str(error).splitlines()[0]}")
+            return process
+        return docker
+
+    def _probe(self, release: Release, engine: Engine, deployed: OverlayCommit) -> str:
+        """Serves the image that the overlay's commit names, and asks it for the golden prediction."""
+        follower = GitRepository(self.folder / "follower")
+        if follower.root.exists():
+            shutil.rmtree(follower.root)
+        follower.clone(str(self.bare), commit=deployed.overlay_commit)
+        path = f"{deployed.overlay}/kustomization.yaml"
+        digest = image_of((follower.root / path).read_text(encoding="utf-8"), path).digest
+        tag = f"tagship.local/{release.model.name}:observed-{digest[7:19]}"
+        engine.load(self.registry.archive(digest), tag)
+        try:
+            with engine.serving(tag, environment={"TAGSHIP_DIGEST": digest}) as url:
+                return self._ask(release, url, digest)
+        finally:
+            engine.remove(tag)
+
+    def _ask(self, release: Release, url: str, digest: str) -> str:
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+            facts = client.get("/metadata").raise_for_status().json()
+            if (facts["version"], facts["digest"]) != (str(release.version), digest):
+                raise GeneratorError(f"the server says it is {facts['version']}, {facts['digest']}, not {digest}")
+            golden = read_golden((release.store.folder / "golden.json").read_text(encoding="utf-8"))
+            if golden.request is None:
+                return f"ready as {release.version}; the model has no golden rows to ask for"
+            response = client.post("/predict", json=golden.request)
+        if response.status_code != httpx.codes.OK:
+            raise GeneratorError(f"the server answered {response.status_code}: {response.text[:500]}")
+        answer = response.json()
+        compare(golden, answer["predictions"], release.model.config.gate.golden_tolerance)
+        self.asked = (golden.request, answer)
+        return f"{len(answer['predictions'])} golden rows answered as recorded"
+
+
+def first_rows(body: Any, rows: int) -> str:
+    """A /predict body with its first rows only, as compact JSON."""
+    if isinstance(body, dict):
+        split = body.get("dataframe_split")
+        if isinstance(split, dict):
+            body = {"dataframe_split": {**split, "data": split["data"][:rows]}}
+        else:
+            body = {key: value[:rows] if isinstance(value, list) else value for key, value in body.items()}
+    return json.dumps(body)

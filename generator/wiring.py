@@ -1,0 +1,196 @@
+"""Joins stages and adapters: what a stage works with on a runner, and how one stage's artifact meets the next."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from generator.adapters.docker import Docker
+from generator.adapters.ecr import EcrRegistry
+from generator.adapters.git import GitRepository
+from generator.adapters.harness import HarnessProcess
+from generator.adapters.installation import installed_from
+from generator.adapters.kustomize import Kustomize
+from generator.adapters.registry import HttpRegistry
+from generator.adapters.supervisor import LocalSupervisor
+from generator.adapters.uv import Uv
+from generator.artifacts import (
+    Artifact,
+    BuiltImage,
+    GateReport,
+    OverlayCommit,
+    PublishedImage,
+    RegisteredModel,
+    Rollout,
+    Store,
+    TrainedModel,
+)
+from generator.config.model import Model, Workspace
+from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.generate import ledgers, refresh_overlay
+from generator.plan.pipeline import Stage
+from generator.ports import Engine, Registry, Renderer, Reporter
+from generator.release import Release
+from generator.stages.deploy import Deployer, deploy
+from generator.stages.gate import gate
+from generator.stages.observe import Probe, observe
+from generator.stages.package import Ingredients, Packager, package
+from generator.stages.publish import Publisher, publish
+from generator.stages.register import Registrar, register
+from generator.stages.train import Trainer, train
+
+__all__ = ["World", "install_source", "installed_from", "release_of", "run_stage"]
+
+KINDS: Mapping[Stage, type[Artifact]] = {
+    Stage.TRAIN: TrainedModel,
+    Stage.GATE: GateReport,
+    Stage.REGISTER: RegisteredModel,
+    Stage.PACKAGE: BuiltImage,
+    Stage.PUBLISH: PublishedImage,
+    Stage.DEPLOY: OverlayCommit,
+    Stage.OBSERVE: Rollout,
+}
+ORDER = tuple(Stage)
+DEPLOYS_AS = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+
+
+@dataclass(frozen=True)
+class World:
+    """What stages meet. The defaults are a runner's; `rehearse` puts its own in their place."""
+
+    reporter: Reporter
+    engine: Engine = field(default_factory=Docker)
+    registry: Registry | None = None  # None: the one that model.yaml names
+    tracking_uri: str | None = None  # None: model.yaml's, else a database beside the artifacts
+    embedded_registry: bool = False  # whether that database counts as a model registry
+    source: str | None = None  # of the overlay's branch; None: origin
+    renderer: Renderer | None = field(default_factory=Kustomize)
+    probe: Probe | None = None
+    author: tuple[str, str] | None = None  # of overlay commits; None: Git's own settings
+    older_because: str | None = None
+
+
+def release_of(workspace: Workspace, tag: str) -> Release:
+    """The release that `tag` names. Its commit must be what is checked out: model.yaml is read from there."""
+    model, version = workspace.released(tag)
+    git = GitRepository(workspace.root)
+    commit, head = git.commit_of(f"refs/tags/{model.tag(version)}"), git.commit_of("HEAD")
+    if commit != head:
+        raise GeneratorError(
+            f"{tag} is {commit[:12]}, but {head[:12]} is checked out: run `git checkout {model.tag(version)}`"
+        )
+    return Release(
+        model=model,
+        version=version,
+        commit=commit,
+        root=workspace.root.resolve(),
+        store=Store(workspace.root.resolve() / ".tagship" / f"{model.name}-{version}"),
+        attempt=uuid.uuid4().hex,
+        by=os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
+    )
+
+
+def run_stage(stage: Stage, release: Release, world: World, *, again: bool = False) -> Artifact:
+    """Runs a stage and stores its artifact. A stage that is done, from the same artifact before it, stays done."""
+    place = ORDER.index(stage)
+    previous = release.store.sha256(ORDER[place - 1]) if place else None
+    if not again and release.store.has(stage):
+        done = release.read(stage, KINDS[stage])
+        if done.previous == previous:
+            world.reporter.say("done already, from the same artifact; --again does it again")
+            return done
+    artifact = _STAGES[stage](release, world).model_copy(update={"previous": previous})
+    release.store.write(stage, artifact)
+    return artifact
+
+
+def _train(release: Release, world: World) -> Artifact:
+    return train(release, _trainer(release, world))
+
+
+def _trainer(release: Release, world: World) -> Trainer: ...
+
+
+def _gate(release: Release, world: World) -> Artifact:
+    environment = release.model.targets[0].name
+    ledger = ledgers(release.root, release.model).get(environment)
+    return gate(release, release.read(Stage.TRAIN, TrainedModel), environment, ledger)
+
+
+def _register(release: Release, world: World) -> Artifact: ...
+
+
+def _package(release: Release, world: World) -> Artifact:
+    given = Ingredients(
+        trained=release.read(Stage.TRAIN, TrainedModel),
+        gate=release.read(Stage.GATE, GateReport),
+        registered=release.read(Stage.REGISTER, RegisteredModel),
+    )
+    return package(release, given, Packager(world.engine, Uv(), world.reporter))
+
+
+def _publish(release: Release, world: World) -> Artifact:
+    registry = world.registry or registry_of(release.model)
+    return publish(release, release.read(Stage.PACKAGE, BuiltImage), Publisher(registry, world.reporter))
+
+
+def registry_of(model: Model) -> Registry:
+    """The registry that model.yaml names."""
+    repository = model.image_repository.removeprefix(f"{model.config.image.registry}/")
+    if model.ecr is not None:
+        return EcrRegistry(model.config.image.registry, repository, model.ecr)
+    return HttpRegistry(model.config.image.registry, repository)
+
+
+def _deploy(release: Release, world: World) -> Artifact:
+    source = world.source or GitRepository(release.root).origin()
+    if source is None:
+        raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
+    on_runner = "GITHUB_ACTIONS" in os.environ
+    with_ = Deployer(
+        git=GitRepository(release.work / "deploy", author=world.author or (DEPLOYS_AS if on_runner else None)),
+        source=source,
+        renderer=world.renderer,
+        regenerate=refresh_overlay,
+        reporter=world.reporter,
+        now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    published = release.read(Stage.PUBLISH, PublishedImage)
+    environment = release.model.targets[0].name
+    return deploy(release, published, environment, with_, older_because=world.older_because)
+
+
+def _observe(release: Release, world: World) -> Artifact:
+    return observe(release, release.read(Stage.DEPLOY, OverlayCommit), world.probe)
+
+
+_STAGES: Mapping[Stage, Callable[[Release, World], Artifact]] = {
+    Stage.TRAIN: _train,
+    Stage.GATE: _gate,
+    Stage.REGISTER: _register,
+    Stage.PACKAGE: _package,
+    Stage.PUBLISH: _publish,
+    Stage.DEPLOY: _deploy,
+    Stage.OBSERVE: _observe,
+}
+
+
+def install_source(workspace: Workspace) -> str:
+    """Where workflows install this command from: pipeline.install, else where it was installed from here."""
+    given = {model.config.pipeline.install for model in workspace}
+    if len(given) > 1:
+        raise GeneratorError("the models name different pipeline.install: put one into tagship.yaml")
+    source = given.pop() or installed_from()
+    if source is None:
+        first = workspace.models[0].shown if len(workspace.models) == 1 else "tagship.yaml"
+        message = (
+            "pipeline.install is missing, and this command was not installed from Git: say where workflows get it, "
+            'pipeline: {install: "git+https://github.com/<owner>/tagship@<40 hex digits of a commit>"}'
+        )
+        raise InvalidInput([Problem(first, 0, 0, message)])
+    return source
