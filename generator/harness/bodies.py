@@ -21,6 +21,8 @@ class BodyError(Exception):
 
 def parse(document: Any, inputs: Inputs) -> dict[str, Any]:
     """Any body of the request forms as a canonical one."""
+    if inputs.tensor and not (isinstance(document, dict) and set(document) & {"inputs", "instances"}):
+        raise BodyError("a model with a tensor signature takes inputs or instances")
     if isinstance(document, list):
         return _records(document, inputs)
     if not isinstance(document, dict):
@@ -42,8 +44,6 @@ def parse(document: Any, inputs: Inputs) -> dict[str, Any]:
 
 def _enveloped(envelope: str, value: Any, inputs: Inputs) -> dict[str, Any]:
     if inputs.tensor:
-        if envelope not in ("inputs", "instances"):
-            raise BodyError("a model with a tensor signature takes inputs or instances")
         return {"instances": value}
     if envelope == "dataframe_split":
         return _split(value, inputs, {})

@@ -83,7 +83,8 @@ def registered(client: Any, run_id: str) -> list[dict[str, str]]:
 def finite_or_name(value: float) -> float | str:
     if math.isnan(value):
         return "NaN"
-    if math.isinf(value):
+    # MLflow's SQL stores keep an infinity as the largest float.
+    if abs(value) >= sys.float_info.max:
         return "Infinity" if value > 0 else "-Infinity"
     return value
 

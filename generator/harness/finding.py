@@ -1,5 +1,6 @@
 """Which run, and which model in it: over all stores that the script may have written to."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,9 @@ def look_into(store: Store, request: dict[str, Any]) -> Look:
     look = Look(store)
     if not stores.exists(store.uri):
         return look
+    if store.kind == "script":
+        # A server that the script names may be anywhere: one that does not answer must not cost minutes.
+        os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_TIMEOUT="10")
     try:
         client = stores.open_client(store.uri)
         look.experiments = {item.experiment_id: item.name for item in stores.experiments(client)}

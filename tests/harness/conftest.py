@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.environments import environment
+from tests.environments import environment, locked
 
 HARNESS = Path(__file__).parents[2] / "generator" / "harness"
 RELEASE = "churn-1.2.3"
@@ -33,14 +33,28 @@ class Workbench:
             cwd=folder,
         )
         # Making the tables takes seconds; every test starts from a copy of this database.
-        self.database = folder / "empty.db"
-        script = folder / "make.py"
-        script.write_text(MAKE_DATABASE)
-        made = self.run([script], folder, {"MLFLOW_TRACKING_URI": f"sqlite:///{self.database}"})
-        assert made["code"] == 0, made["output"]
+        self.database = python.parent.parent / "empty.db"
+        with locked(self.database.with_suffix(".lock")):
+            if not self.database.exists():
+                self._make_database(folder)
 
-    def run(self, argv: list[Any], folder: Path, env: dict[str, str]) -> dict[str, Any]:
-        job = {"argv": [str(item) for item in argv], "folder": str(folder), "env": env}
+    def _make_database(self, folder: Path) -> None:
+        script, made = folder / "make.py", folder / "made.db"
+        script.write_text(MAKE_DATABASE)
+        done = self.run([script], folder, {"MLFLOW_TRACKING_URI": f"sqlite:///{made}"})
+        assert done["code"] == 0, done["output"]
+        shutil.copy(made, folder / "copy.db")
+        shutil.move(folder / "copy.db", self.database)
+
+    def run(
+        self, argv: list[Any], folder: Path, env: dict[str, str], kill_after: float | None = None
+    ) -> dict[str, Any]:
+        job = {
+            "argv": [str(item) for item in argv],
+            "folder": str(folder),
+            "env": env,
+            "kill_after": kill_after,
+        }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(job) + "\n")

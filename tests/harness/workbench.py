@@ -8,13 +8,17 @@ import atexit
 import json
 import os
 import runpy
+import signal
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+# Finding out what a model imports takes MLflow ten seconds; after one it takes the flavor's defaults.
+os.environ["MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT"] = "1"
 
 
 def warm_up() -> None:
@@ -57,9 +61,22 @@ def forked(job: dict) -> dict:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
             run(job)
-        _, status = os.waitpid(child, 0)
+        status = wait(child, job.get("kill_after"))
         output.seek(0)
         return {"code": os.waitstatus_to_exitcode(status), "output": output.read().decode(errors="replace")}
+
+
+def wait(child: int, kill_after: float | None) -> int:
+    """The child's status; it is killed where it has not ended in time."""
+    end = None if kill_after is None else time.monotonic() + kill_after
+    while True:
+        done, status = os.waitpid(child, 0 if end is None else os.WNOHANG)
+        if done:
+            return status
+        if end is not None and time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            end = None
+        time.sleep(0.001)
 
 
 if __name__ == "__main__":
