@@ -38,7 +38,9 @@ def with_image(text: str, shown: str, *, repository: str, digest: str) -> str:
     """`text` with our entry of `images` pointing at `repository@digest`; raises like `image_of`."""
     edits = zip(_values(text, shown), (repository, digest), strict=True)
     for node, value in sorted(edits, key=lambda edit: -edit[0].start_mark.index):
-        text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
+        if node.value != value:
+            mark = node.style if node.style in ("'", '"') else ""
+            text = f"{text[: node.start_mark.index]}{mark}{value}{mark}{text[node.end_mark.index :]}"
     return text
 
 
