@@ -53,10 +53,9 @@ class Job:
     gets_training_secrets: bool = False
     assumes_release_role: bool = False
     writes_git: bool = False
-    reads_branch: bool = False  # looks at the overlay as it is on the branch, not only at the tag
     needs_engine: bool = False
     minutes: int = 30  # after which GitHub ends it; training adds its own limit
-    takes: tuple[str, ...] = ()  # parcels of earlier jobs, in order
+    takes: tuple[str, ...] = ()  # parcels of earlier jobs: what its stages read, and no more
     gives: tuple[Parcel, ...] = ()
 
     def __post_init__(self) -> None:
@@ -70,7 +69,6 @@ JOBS: tuple[Job, ...] = (
         (Stage.TRAIN, Stage.GATE, Stage.REGISTER),
         runs_user_code=True,
         gets_training_secrets=True,
-        reads_branch=True,
         gives=(
             Parcel("train", ("train.json", "gate.json", "register.json", "train.log"), always=True),
             Parcel("model", ("model", "golden.json"), days=30),
@@ -90,7 +88,7 @@ JOBS: tuple[Job, ...] = (
         (Stage.PUBLISH,),
         runs_user_code=False,
         assumes_release_role=True,
-        takes=("train", "package", "image"),
+        takes=("package", "image"),
         gives=(Parcel("publish", ("publish.json",)),),
     ),
     Job(
@@ -98,15 +96,14 @@ JOBS: tuple[Job, ...] = (
         (Stage.DEPLOY,),
         runs_user_code=False,
         writes_git=True,
-        reads_branch=True,
-        takes=("train", "package", "publish"),
+        takes=("publish",),
         gives=(Parcel("deploy", ("deploy.json",)),),
     ),
     Job(
         "observe",
         (Stage.OBSERVE,),
         runs_user_code=False,
-        takes=("train", "package", "publish", "deploy"),
+        takes=("deploy",),
         gives=(Parcel("observe", ("observe.json",)),),
     ),
 )

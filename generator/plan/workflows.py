@@ -70,7 +70,6 @@ class PlannedJob:
     environment: str | None
     permissions: tuple[Permission, ...]
     group: str | None  # of jobs that wait for each other, in order
-    fetch_depth: int
     takes: tuple[str, ...]
     gives: tuple[Parcel, ...]
     aws: Aws | None
@@ -115,7 +114,6 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
         environment=_environment(job, model),
         permissions=tuple(_permissions(job, model)),
         group=f"tagship-deploy-{model.name}-{first}" if job.writes_git else None,
-        fetch_depth=0 if job.reads_branch else 1,
         takes=job.takes,
         gives=(*job.gives, *_tracking_folder(job, model)),
         aws=_aws(job, model),
