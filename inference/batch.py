@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference import values
+from inference import nested, values
 from inference.errors import RequestError, bad_form
-from inference.schema import Column, Schema, Tensor
+from inference.schema import CHECKED_NESTED_TYPES, Column, Schema, Tensor
 from inference.values import Array
 
 _ABSENT = object()
@@ -130,11 +130,15 @@ def _cells(column: Column, records: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _table(schema: Schema, cells: Sequence[Sequence[Any]], rows: int) -> Table:
-    arrays = {
-        column.key: values.column(column.name, column.type, given, nullable=column.nullable)
-        for column, given in zip(schema.columns, cells, strict=True)
-    }
-    return Table(arrays, rows)
+    return Table(
+        {column.key: _array(column, given) for column, given in zip(schema.columns, cells, strict=True)}, rows
+    )
+
+
+def _array(column: Column, cells: Sequence[Any]) -> Array:
+    if column.type in CHECKED_NESTED_TYPES:
+        return nested.column(column.name, column.spec, cells, required=column.required)
+    return values.column(column.name, column.type, cells, nullable=column.nullable)
 
 
 def _missing(name: str, row: int | None) -> RequestError:

@@ -15,7 +15,7 @@ from inference import batch
 from inference.batch import Batch, Rules
 from inference.errors import RequestError, bad_form
 from inference.schema import NESTED_TYPES, Schema
-from inference.values import plain_scalar
+from inference.values import is_too_deep, plain_scalar
 
 ENVELOPES = ("inputs", "instances", "data", "features", "dataframe_split", "dataframe_records")
 OPTIONS = ("return_probabilities", "params", "model_version")
@@ -95,6 +95,8 @@ def _options(body: Mapping[str, Any], rules: Rules) -> tuple[bool, Mapping[str, 
     params = body.get("params")
     if params is not None and not isinstance(params, dict):
         raise RequestError("invalid_option", "`params` must be an object")
+    if is_too_deep(params):
+        raise RequestError("too_deep", "`params` is nested too deep")
     return probabilities, params
 
 

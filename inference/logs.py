@@ -35,8 +35,7 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    # They warn of type hints in MLflow itself, and that there is no tracking server, on every start.
-    for noisy in ("mlflow.tracing", "mlflow.types"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # It warns of type hints in MLflow's own code on every start.
+    logging.getLogger("mlflow.types").setLevel(logging.ERROR)
     for chatty in ("uvicorn", "mlflow", "matplotlib"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -22,7 +22,7 @@ from inference import examples, forms
 from inference.batch import Batch, Matrix, Rules, Table
 from inference.errors import RequestError
 from inference.outputs import class_labels
-from inference.schema import NESTED_TYPES, Schema, SchemaError, from_mlmodel, without_signature
+from inference.schema import Schema, SchemaError, from_mlmodel, without_signature
 
 _LIBRARIES = {"mlflow.sklearn": "sklearn", "mlflow.xgboost": "xgboost", "mlflow.lightgbm": "lightgbm"}
 """Loader modules whose raw model is a known estimator or booster."""
@@ -83,7 +83,7 @@ class Model:
         self.classes = _classes(self._raw)
         self.example: dict[str, Any] | None = None
         self.loaded_at = time.time()
-        if description.schema and self._library and not _is_nested(self.schema):
+        if self.schema.columns and not description.mlmodel.get("is_signature_from_type_hint"):
             _switch_off_enforcement(pyfunc)
 
     def predict(self, batch: Batch, params: Mapping[str, Any] | None = None) -> Any:
@@ -91,6 +91,8 @@ class Model:
         try:
             data = _as_input(batch)
             return self._pyfunc.predict(data, params=dict(params)) if params else self._pyfunc.predict(data)
+        except SystemExit as error:
+            raise RuntimeError("the model called sys.exit") from error
         except Exception as error:
             self._raise_refusal(error)
             raise
@@ -129,7 +131,11 @@ def load(description: Description) -> Model:
     os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # its lines become ours, as JSON
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import mlflow.pyfunc
+    import mlflow.tracing
 
+    # There is no tracking server to trace to. Left on, load_model wants one afterwards, and in failing to
+    # find it loses the model's own exception and returns None.
+    mlflow.tracing.disable()
     model = Model(description, mlflow.pyfunc.load_model(str(description.folder)))
     model.choose_example()
     return model
@@ -145,15 +151,12 @@ def _as_input(batch: Batch) -> Any:
     return pd.DataFrame(dict(batch.columns))
 
 
-def _is_nested(schema: Schema) -> bool:
-    return bool(schema.tensors) or any(column.type in NESTED_TYPES for column in schema.columns)
-
-
 def _switch_off_enforcement(pyfunc: Any) -> None:
     """Our schema has checked every value already; MLflow's refuses gaps in optional whole-number columns."""
-    signature = copy.copy(pyfunc.metadata.signature)
-    signature.inputs = None
-    pyfunc.metadata.signature = signature
+    if pyfunc.metadata.signature:
+        signature = copy.copy(pyfunc.metadata.signature)
+        signature.inputs = None
+        pyfunc.metadata.signature = signature
 
 
 def _known_columns(raw: Any) -> tuple[list[str | int] | None, int | None]:

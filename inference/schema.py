@@ -16,8 +16,11 @@ SCALAR_TYPES = frozenset(
 )
 """Types whose values are JSON scalars; `unknown` is a column of a model without a signature."""
 
-NESTED_TYPES = frozenset({"array", "object", "map", "any", "sparkml_vector"})
-"""Types that are handed to MLflow as they come."""
+CHECKED_NESTED_TYPES = frozenset({"array", "object", "map"})
+"""Types whose values are lists or objects that the signature describes."""
+
+NESTED_TYPES = CHECKED_NESTED_TYPES | {"any"}
+"""Types whose values may be lists or objects; `any` is handed to the model as it comes."""
 
 FLOAT_TYPES = frozenset({"float", "double"})
 
@@ -39,7 +42,7 @@ class Column:
     @property
     def nullable(self) -> bool:
         """A gap is a NaN in a float column; elsewhere only an optional column has gaps."""
-        return not self.required or self.type in FLOAT_TYPES or self.type in NESTED_TYPES | {"unknown"}
+        return not self.required or self.type in FLOAT_TYPES | {"any", "unknown"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _tensor(item: Mapping[str, Any]) -> Tensor:
 
 def _column(position: int, item: Mapping[str, Any]) -> Column:
     kind = str(item["type"])
-    # A type that a later MLflow invents is left to MLflow itself, like the nested ones.
+    # A type that a later MLflow invents is left to the model.
     known = kind if kind in SCALAR_TYPES | NESTED_TYPES else "any"
     key = item.get("name")
     required = bool(item.get("required", not item.get("optional", False)))

@@ -28,6 +28,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Starlette) -> None:
         self.service: Service = app.state.service
         self._stopping_since: float | None = None
+        self.cut_off = 0  # requests that were still running when the time was up
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -50,7 +51,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """uvicorn calls this ten times a second; true ends the server."""
         if self._stopping_since is not None and self._may_end(time.monotonic() - self._stopping_since):
-            self.should_exit = True
+            self.should_exit, self.cut_off = True, self.service.in_flight
         return await super().on_tick(counter)
 
     def _may_end(self, waited: float) -> bool:
@@ -74,6 +75,5 @@ def serve(app: Starlette, listener: socket.socket) -> int:
     address = listener.getsockname()
     _log.info("listening on %s:%s", address[0], address[1])
     server.run(sockets=[listener])
-    cut_off = server.service.in_flight
-    _log.info("stopped, %s requests cut off", cut_off)
-    return 1 if cut_off else 0
+    _log.info("stopped, %s requests cut off", server.cut_off)
+    return 1 if server.cut_off else 0

@@ -21,6 +21,7 @@ Array = NDArray[Any]
 Values = Sequence[Any]
 
 _NONE = type(None)
+_DEEPEST = 64
 _SCALARS = {bool, int, float, str, _NONE}
 _DATETIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
@@ -53,6 +54,21 @@ def tensor(name: str, dtype: str, leaves: Values) -> Array:
 def plain_scalar(value: Any) -> bool:
     """Whether a JSON value is neither a list nor an object."""
     return type(value) in _SCALARS
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a value that no schema describes is nested deeper than a model's own code can walk."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _missing(name: str, values: Values) -> RequestError:
@@ -118,13 +134,13 @@ def _booleans(name: str, values: Values) -> Array:
     kinds = set(map(type, values))
     if not kinds <= {bool, _NONE}:
         raise _refuse(name, values, lambda value: type(value) is bool, "true or false")
-    return _objects(values) if _NONE in kinds else np.asarray(values, dtype=np.bool_)
+    return objects(values) if _NONE in kinds else np.asarray(values, dtype=np.bool_)
 
 
 def _strings(name: str, values: Values) -> Array:
     if not set(map(type, values)) <= {str, _NONE}:
         raise _refuse(name, values, lambda value: type(value) is str, "strings")
-    return _objects(values)
+    return objects(values)
 
 
 def _binary(name: str, values: Values) -> Array:
@@ -135,7 +151,7 @@ def _binary(name: str, values: Values) -> Array:
             message = f"column {name!r} takes bytes as base64"
             raise RequestError("wrong_type", message, column=name, row=row) from None
 
-    return _objects([decode(row, value) for row, value in enumerate(_strings(name, values))])
+    return objects([decode(row, value) for row, value in enumerate(_strings(name, values))])
 
 
 def _datetimes(name: str, values: Values) -> Array:
@@ -181,14 +197,18 @@ def _unknown(name: str, values: Values) -> Array:
     if kinds <= {int, float, _NONE}:
         whole = kinds == {int} and all(-(2**63) <= value < 2**63 for value in values)
         return np.asarray(values, dtype=np.int64 if whole else np.float64)
-    return _objects(values)
+    return objects(values)
 
 
-def _as_they_come(name: str, values: Values) -> Array:  # noqa: ARG001 - one signature for all readers
-    return _objects(values)
+def _as_they_come(name: str, values: Values) -> Array:
+    for row, value in enumerate(values):
+        if is_too_deep(value):
+            message = f"column {name!r} is nested more than {_DEEPEST} deep"
+            raise RequestError("too_deep", message, column=name, row=row)
+    return objects(values)
 
 
-def _objects(values: Values) -> Array:
+def objects(values: Values) -> Array:
     """An array of the values themselves; np.asarray would make a matrix of equally long lists."""
     return np.fromiter(values, dtype=object, count=len(values))
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.types.schema import Array, Object, Property
+from mlflow.types.schema import AnyType, Array, Map, Object, Property
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -195,6 +195,8 @@ _TYPES = signature(
     ColSpec("datetime", "datetime", required=False),
     ColSpec(Array("double"), "array", required=False),
     ColSpec(Object([Property("k", "long")]), "object", required=False),
+    ColSpec(Map("long"), "map", required=False),
+    ColSpec(AnyType(), "any", required=False),
 )
 
 SAVE: dict[str, Callable[[Path], None]] = {

@@ -1,0 +1,201 @@
+"""The real process: `python -m inference` and its replay, started, asked and ended."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+from tests.inference.conftest import wait_until
+
+ROOT = Path(__file__).parents[2]
+Saved = Callable[[str], Path]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Nothing but what is given: no HOME, as in the image."""
+    return {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8", **more}
+
+
+@contextmanager
+def served(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    variables = environment(
+        TAGSHIP_MODEL=str(folder), TAGSHIP_HOST="127.0.0.1", TAGSHIP_PORT=str(port), **settings
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inference"], env=variables, cwd=folder, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr
+        process.stderr.close()
+
+
+def ask(port: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        answer = connection.getresponse()
+        content = answer.read()
+        return answer.status, json.loads(content) if content.startswith(b"{") else content
+    finally:
+        connection.close()
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return ask(port, "GET", "/readyz")[0] == 200
+    except OSError:
+        return False
+
+
+def test_sigterm_lets_running_requests_finish(saved: Saved) -> None:
+    with served(saved("moody")) as (process, port):
+        wait_until(lambda: is_ready(port))
+        client = ScoringServerClient("127.0.0.1", port)
+        client.wait_server_ready(timeout=10)
+        assert client.invoke(pd.DataFrame({"mood": ["well"]})).get_predictions().to_dict("list") == {0: ["well"]}
+        answers: list[tuple[int, Any]] = []
+        slow = threading.Thread(
+            target=lambda: answers.append(ask(port, "POST", "/predict", {"mood": "sleep 1.5"}))
+        )
+        slow.start()
+        time.sleep(0.4)
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: ask(port, "GET", "/readyz") == (503, {"status": "stopping"}), 1)
+        assert ask(port, "GET", "/livez")[0] == 200
+        slow.join(10)
+        assert answers[0][0] == 200
+        assert answers[0][1]["predictions"] == ["sleep 1.5"]
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0
+        lines = [json.loads(line) for line in errors.splitlines()]
+        assert "stopped, 0 requests cut off" in [line["message"] for line in lines]
+
+
+def test_requests_that_take_too_long_are_cut_off(saved: Saved) -> None:
+    with served(saved("moody"), TAGSHIP_SHUTDOWN_SECONDS="0.5") as (process, port):
+        wait_until(lambda: is_ready(port))
+        slow = threading.Thread(target=_ask_in_vain, args=(port,))
+        slow.start()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=8)
+        assert process.returncode == 1
+        slow.join(5)
+
+
+def _ask_in_vain(port: int) -> None:
+    with suppress(OSError, http.client.HTTPException):
+        ask(port, "POST", "/predict", {"mood": "sleep 20"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"TAGSHIP_PORT": "http"}, "TAGSHIP_PORT must be a whole number from 0 to 65535, not 'http'"),
+        ({"TAGSHIP_HOST": "203.0.113.7", "TAGSHIP_PORT": "0"}, "cannot listen on 203.0.113.7:0"),
+    ],
+)
+def test_bad_settings_are_one_line(settings: dict[str, str], says: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "inference"],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(says)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "inference", "zzz"], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m inference")
+
+
+def test_replay_keeps_standard_output_to_itself(saved: Saved) -> None:
+    code, found = replay(saved("moody"), '{"request": {"features": {"mood": "print"}}}')
+    assert (code, found["predictions"]) == (0, ["print"])
+
+
+def replay(folder: Path, given: str, **options: Any) -> tuple[int, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "inference", "replay"],
+        input=given,
+        env=environment(TAGSHIP_MODEL=str(folder)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+    assert len(done.stdout.splitlines()) == 1, done.stdout + done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_replay_of_a_model_that_does_not_load_says_why(saved: Saved) -> None:
+    code, found = replay(saved("broken"), '{"request": null}')
+    assert (code, found["error"]["code"]) == (1, "model_failed")
+    assert "RuntimeError: /secret/path" in found["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ("nonsense", "invalid_input"),
+        ("{}", "invalid_input"),
+    ],
+)
+def test_replay_errors(saved: Saved, given: str, error: str) -> None:
+    code, found = replay(saved("labels"), given)
+    assert (code, found["error"]["code"]) == (1, error)
+
+
+def test_replay(saved: Saved, tmp_path: Path) -> None:
+    """Without a home or a folder to write in, as in the image; as another user too, where root runs the
+    tests and others can reach this Python.
+    """
+    folder, closed = saved("labels"), tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    nobody: dict[str, Any] = {}
+    if os.geteuid() == 0 and all(open_to_others(path) for path in (Path(sys.executable).resolve(), ROOT)):
+        nobody = {"user": 65532, "group": 65532, "extra_groups": []}
+        for path in (folder, *folder.parents[:3], *folder.rglob("*")):
+            path.chmod(path.stat().st_mode | 0o055)
+    given = '{"request": {"instances": [[1, 0]], "return_probabilities": true}}'
+    code, found = replay(folder, given, cwd=closed, **nobody)
+    assert code == 0
+    assert found["predictions"] == ["yes"]
+    assert (found["probabilities"], found["classes"]) == ([[0.0, 1.0]], ["no", "yes"])
+    assert found["health"]["status"] == "ready"
+    assert found["metadata"]["flavors"] == ["python_function", "sklearn"]
+    assert [column["name"] for column in found["columns"]] == ["a", "b"]
+    assert found["load_seconds"] > 0
+    assert not list(closed.iterdir())
+
+
+def open_to_others(path: Path) -> bool:
+    return all(one.stat().st_mode & 0o001 for one in (path, *path.parents))
