@@ -1,20 +1,26 @@
-"""`python -m tests.checks FILES…`: all linters and rules over workflows; exit 1 when one finds something."""
+"""`python -m tests.checks [FILES…]`: all linters and rules over workflows; exit 1 when one finds something.
+
+Without files it checks this repository's own workflows, and that templates/github/tagship.lock is not stale.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from tests.checks import lock
 from tests.checks.rules import broken
-from tests.checks.tools import TOOLS, installed
+from tests.checks.tools import ROOT, TOOLS, installed
 
 
 def main(arguments: list[str]) -> int:
-    files = [Path(argument) for argument in arguments]
+    files = [Path(argument) for argument in arguments] or sorted((ROOT / ".github/workflows").glob("*.y*ml"))
     if not files:
-        sys.stderr.write("usage: python -m tests.checks FILES...\n")
+        sys.stderr.write("no workflows here: run `generator generate`, or name files\n")
         return 2
     found = {"our rules": "\n".join(problem for file in files for problem in broken(file))}
+    if not arguments:
+        found[lock.LOCK.name] = "\n".join(lock.stale(lock.LOCK.read_text(encoding="utf-8")))
     for name, tool in TOOLS.items():
         if installed(name):
             found[name] = tool(files)
