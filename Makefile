@@ -1,7 +1,7 @@
 # demo, test, check and bench need Python 3.11 or newer with venv, and git; everything else comes from uv.lock.
 PYTHON ?= python3
 UV := .tools/bin/uv
-UV_VERSION := 0.13.8
+UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p}' uv.lock)
 RUN := $(UV) run --frozen --extra dev
 PYTEST_ARGS ?= -n auto --dist loadgroup
 

@@ -81,6 +81,16 @@ def _problem(shown: str, node: Node, message: str) -> Problem:
     return Problem(shown, node.start_mark.line + 1, node.start_mark.column + 1, message)
 
 
+def scalars_of(text: str) -> dict[str, tuple[str, int, int]]:
+    """The top-level scalars of an overlay, such as its namespace: value, line and column (from 1)."""
+    root = YAML(typ="safe", pure=True).compose(io.StringIO(text))
+    return {
+        str(key.value): (str(value.value), value.start_mark.line + 1, value.start_mark.column + 1)
+        for key, value in (root.value if isinstance(root, MappingNode) else ())
+        if isinstance(value, ScalarNode)
+    }
+
+
 def image_problems(objects: list[dict[str, Any]], *, name: str, repository: str, digest: str) -> list[str]:
     """What is wrong with a rendered overlay that should run exactly `repository@digest` and report it."""
     deployments = [

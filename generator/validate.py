@@ -8,7 +8,7 @@ from generator.config.model import Model, Workspace
 from generator.errors import InvalidInput, Problem
 from generator.generate import ledgers
 from generator.ledger import Ledger
-from generator.overlay import NO_DIGEST, image_of
+from generator.overlay import NO_DIGEST, image_of, scalars_of
 from generator.script_check import script_problems
 from generator.training_lock import lock_problems
 
@@ -35,7 +35,7 @@ def ledger_problems(root: Path, model: Model) -> list[Problem]:
         overlay = model.overlay(environment)
         shown = f"{overlay}/release.yaml"
         problems += [Problem(shown, 0, 0, message) for message in _contradictions(ledger)]
-        problems += _image_problems(root, overlay, ledger)
+        problems += _image_problems(root, overlay, ledger) or _drift(root, model, environment)
     return problems
 
 
@@ -71,3 +71,16 @@ def _image_problems(root: Path, overlay: str, ledger: Ledger) -> list[Problem]:
         )
         return [Problem(shown, image.line, image.column, message)]
     return []
+
+
+def _drift(root: Path, model: Model, environment: str) -> list[Problem]:
+    """Where the user's own kustomization.yaml no longer says what model.yaml says."""
+    shown = f"{model.overlay(environment)}/kustomization.yaml"
+    found = scalars_of((root / shown).read_text(encoding="utf-8"))
+    problems = []
+    for key, wanted in (("namespace", model.target(environment).namespace), ("namePrefix", f"{model.name}-")):
+        value, line, column = found.get(key, ("", 1, 1))
+        if value != wanted:
+            message = f"{key} is {value or 'missing'}, but model.yaml means {wanted}: write `{key}: {wanted}`"
+            problems.append(Problem(shown, line, column, message))
+    return problems

@@ -158,10 +158,4 @@ def _contradictions(config: ModelFile, document: Document) -> list[Problem]:
             problems.append(document.problem(("train", "env", name), message, key=True))
     if len(config.deploy.environments) == 0 and "environments" in (document.data.get("deploy") or {}):
         problems.append(document.problem(("deploy", "environments"), "name at least one environment"))
-    namespaces: dict[str, str] = {}
-    for name, environment in config.deploy.environments.items():
-        if environment.namespace and namespaces.setdefault(environment.namespace, name) != name:
-            path = ("deploy", "environments", name, "namespace")
-            other = namespaces[environment.namespace]
-            problems.append(document.problem(path, f"environment {other!r} uses this namespace already"))
     return problems

@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from generator.config.load import load_model, load_workspace
-from generator.config.schema import Environment, ModelFile, Serve
+from generator.config.schema import Environment, ModelFile, Resources, Serve
 from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.quantity import in_bytes
 from generator.version import Version
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 _REMOVABLE = ("autoscaling", "ingress")
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ class Model:
 
     @property
     def max_image_bytes(self) -> int:
-        size = self.config.image.max_size
-        return int(size[:-2]) * _UNITS[size[-2:]]
+        return in_bytes(self.config.image.max_size)
 
     @property
     def experiment(self) -> str:
@@ -102,6 +101,8 @@ class Model:
         given = {key: getattr(settings.serve, key) for key in settings.serve.model_fields_set}
         # An empty `autoscaling:` or `ingress:` switches it off here; elsewhere, empty is as good as absent.
         changes = {key: value for key, value in given.items() if value is not None or key in _REMOVABLE}
+        if settings.serve.resources is not None:
+            changes["resources"] = _merged(self.config.serve.resources, settings.serve.resources)
         return Target(name, namespace, self.config.serve.model_copy(update=changes), settings)
 
     def target(self, name: str) -> Target:
@@ -125,6 +126,17 @@ class Model:
 
     def image_tag(self, version: Version) -> str:
         return self.config.image.tag.replace("{name}", self.name).replace("{version}", str(version))
+
+
+def _merged(base: Resources, changes: Resources) -> Resources:
+    """`base` with what an environment names itself."""
+    parts = {
+        part: getattr(base, part).model_copy(
+            update={key: getattr(getattr(changes, part), key) for key in getattr(changes, part).model_fields_set}
+        )
+        for part in changes.model_fields_set
+    }
+    return base.model_copy(update=parts)
 
 
 @dataclass(frozen=True)
@@ -164,14 +176,17 @@ def load(root: Path) -> Workspace:
     if not (root / "tagship.yaml").is_file():
         if not (root / "model.yaml").is_file():
             raise GeneratorError("no model.yaml here: run `generator init`, or change to the repository's root")
-        return Workspace(root, (Model(load_model(root / "model.yaml", "model.yaml"), "."),))
+        model = Model(load_model(root / "model.yaml", "model.yaml"), ".")
+        if problems := _clashes([model]):
+            raise InvalidInput(problems)
+        return Workspace(root, (model,))
     shared = load_workspace(root / "tagship.yaml", "tagship.yaml")
     models: list[Model] = []
-    problems: list[Problem] = []
+    problems = []
     for folder in _folders(root, shared.models):
-        model = f"{folder}/model.yaml"
+        file = f"{folder}/model.yaml"
         try:
-            models.append(Model(load_model(root / model, model, shared), folder))
+            models.append(Model(load_model(root / file, file, shared), folder))
         except InvalidInput as error:
             problems += error.problems
     problems += _clashes(models)
@@ -200,10 +215,14 @@ def _folders(root: Path, patterns: tuple[str, ...]) -> list[str]:
 
 
 def _clashes(models: list[Model]) -> list[Problem]:
-    """Two models under one name, or two that push the same image tag."""
+    """Two models under one name, or two that push the same image tag; two environments in one namespace."""
     problems: list[Problem] = []
     seen: dict[str, Model] = {}
     for model in models:
+        namespaces = [target.namespace for target in model.targets]
+        for namespace in sorted({name for name in namespaces if namespaces.count(name) > 1}):
+            message = f"two environments would be in the namespace {namespace}; give one another namespace"
+            problems.append(Problem(model.shown, 0, 0, message))
         image = f"{model.image_repository}:{model.config.image.tag.replace('{name}', model.name)}"
         for key, what in ((model.name, "name"), (image, "image repository and tag")):
             other = seen.setdefault(key, model)

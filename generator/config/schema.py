@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from generator.config import types as t
 from generator.config.types import Section
+from generator.quantity import amount
 
 
 class Repository(Section):
@@ -131,6 +132,14 @@ class Resources(Section):
 
     requests: Requests = Field(Requests(), description="Requests.")
     limits: Limits = Field(Limits(), description="Limits.")
+
+    @model_validator(mode="after")
+    def _requests_below_limits(self) -> Resources:
+        for kind in ("cpu", "memory"):
+            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
+            if limit is not None and amount(request) > amount(limit):
+                raise ValueError(f"requests.{kind} {request} is more than limits.{kind} {limit}")
+        return self
 
 
 class Autoscaling(Section):

@@ -97,7 +97,7 @@ def test_a_training_key_whose_feature_is_missing_is_refused(tmp_path: Path, key:
     [
         ("gate: {champion: {metric: f1}}", "champion's metric needs a threshold"),
         ("deploy: {environments: {}}", "name at least one environment"),
-        ("deploy: {environments: {a: {namespace: x}, b: {namespace: x}}}", "environment 'a' uses this namespace"),
+        ("serve: {resources: {requests: {memory: 2Gi}}}", "requests.memory 2Gi is more than limits.memory 1Gi"),
         ("tracking: {uri: 'https://me:secret@x.example.com'}", "without user, password or query"),
     ],
 )
@@ -106,6 +106,23 @@ def test_contradictions(tmp_path: Path, more: str, message: str) -> None:
         write(tmp_path, model_yaml(more + "\n"))
     assert message in str(refused.value)
     assert "model.yaml:5:" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "namespaces", ["{a: {namespace: x}, b: {namespace: x}}", "{a: {namespace: churn-b}, b: }"]
+)
+def test_two_environments_in_one_namespace(tmp_path: Path, namespaces: str) -> None:
+    with pytest.raises(InvalidInput, match="model.yaml: two environments would be in the namespace"):
+        write(tmp_path, model_yaml(f"deploy: {{environments: {namespaces}}}\n"))
+
+
+def test_an_environment_changes_one_resource(tmp_path: Path) -> None:
+    more = """\
+serve: {resources: {requests: {cpu: 100m, memory: 256Mi}}}
+deploy: {environments: {live: {serve: {resources: {limits: {memory: 2Gi}}}}}}
+"""
+    resources = write(tmp_path, model_yaml(more)).model(None).targets[0].serve.resources
+    assert (resources.requests.cpu, resources.requests.memory, resources.limits.memory) == ("100m", "256Mi", "2Gi")
 
 
 def test_environments_change_what_they_name(tmp_path: Path) -> None:

@@ -1,0 +1,9 @@
+"""All benchmarks, one after another."""
+
+from __future__ import annotations
+
+from benchmarks import generating, start
+
+if __name__ == "__main__":
+    start.main()
+    generating.main()
