@@ -41,6 +41,11 @@ class Release:
         """A folder for what only this machine needs; beside the store, so that it is never uploaded with it."""
         return self.store.folder.parent / "work" / self.id
 
+    @property
+    def environment(self) -> Path:
+        """The training environment's folder, in which register asks again what train has asked."""
+        return self.work / "environment"
+
     def read(self, stage: str, kind: type[A]) -> A:
         """The artifact of `stage`. Raises GeneratorError where it is missing or not this release's."""
         return self.store.read(stage, kind, **self.identity)

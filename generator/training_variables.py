@@ -70,9 +70,22 @@ def script_variables(
         "MLFLOW_TRACKING_URI": tracking_uri,
         "MLFLOW_EXPERIMENT_NAME": release.model.experiment,
         "MLFLOW_RUN_CONTEXT": json.dumps(_tags(release)),
+        **_artifact_root(tracking_uri),
     }
     hidden = [*secrets.values(), *(value for name, value in kept.items() if name in _SECRET)]
     return Variables(variables, tuple(hidden))
+
+
+def artifact_folder(tracking_uri: str) -> Path | None:
+    """Where the artifacts of a SQLite store belong, beside it; None for any other store."""
+    path = tracking_uri.removeprefix("sqlite:///")
+    return Path(path).parent / "mlartifacts" if path != tracking_uri else None
+
+
+def _artifact_root(tracking_uri: str) -> dict[str, str]:
+    """Without this MLflow keeps the artifacts of a SQLite store in the script's folder; older ones always do."""
+    folder = artifact_folder(tracking_uri)
+    return {} if folder is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": str(folder)}
 
 
 def _tags(release: Release) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""From what the harness found to a TrainedModel: nothing of it is believed without its form being checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import ValidationError
+
+from generator.artifacts import Golden, TrainedModel, file_sha256
+from generator.errors import GeneratorError
+from generator.release import Release
+
+# Instead of a local store's path, which means nothing on another machine: ours, or one that the script chose.
+EMBEDDED, SCRIPTS_OWN = "embedded", "embedded, the script's own"
+MOST_PARAMS = 500
+_METRIC = re.compile(r"[A-Za-z0-9_./: -]{1,250}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+
+def trained_model(release: Release, found: dict[str, Any], **measured: Any) -> TrainedModel:
+    """The artifact. Raises GeneratorError where the harness's answer has not the form that it must have."""
+    try:
+        model, params = found["model"], dict(found["params"])
+        return TrainedModel(
+            **release.identity,
+            run_id=found["run_id"],
+            attempt=release.attempt,
+            tracking_uri=_tracking_uri(found),
+            experiment=_line(found["experiment"]),
+            model_name=_line(model["name"]),
+            model_uri=_line(model["uri"]),
+            flavors=tuple(map(_line, model["flavors"])),
+            metrics={name: value for name, value in found["metrics"].items() if _METRIC.fullmatch(name)},
+            params={_line(name): _line(value) for name, value in sorted(params.items())[:MOST_PARAMS]},
+            mlflow_version=_line(found["mlflow_version"]),
+            **measured,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+        raise GeneratorError(f"what MLflow answered about the run is not understood: {error}") from error
+
+
+def _tracking_uri(found: dict[str, Any]) -> str:
+    uri = public_uri(str(found["tracking_uri"]))
+    return SCRIPTS_OWN if uri == EMBEDDED and found["store"] != "configured" else uri
+
+
+def golden_of(found: dict[str, Any], path: Path) -> Golden:
+    """The golden rows, as train.json speaks of them."""
+    facts = found.get("golden") or {}
+    try:
+        return Golden(
+            source=facts["source"],
+            rows=facts["rows"],
+            deterministic=facts.get("deterministic", True),
+            sha256=file_sha256(path),
+        )
+    except (KeyError, OSError, ValidationError) as error:
+        raise GeneratorError(f"the golden rows were not recorded: {error}") from error
+
+
+def public_uri(uri: str) -> str:
+    """A tracking URI that may be shown: no user, password or query, and no path of this machine."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return EMBEDDED if parts.scheme in ("sqlite", "file", "") else parts.scheme
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+
+def _line(value: object) -> str:
+    return _CONTROL.sub(" ", str(value))[:1000]
