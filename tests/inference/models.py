@@ -46,6 +46,14 @@ class Weigh(RegressorMixin, BaseEstimator):
         return (numbers.to_numpy() * weights).sum(axis=1)
 
 
+class Chatty(DecisionTreeClassifier):
+    """Writes to standard output."""
+
+    def predict(self, x: Any, check_input: bool = True) -> Any:
+        sys.stdout.write("a model's own line\n")
+        return super().predict(x, check_input)
+
+
 class Kinds(mlflow.pyfunc.PythonModel):
     """Says what arrived in each column."""
 
@@ -67,8 +75,6 @@ class Moody(mlflow.pyfunc.PythonModel):
         mood = str(model_input["mood"].iloc[0])
         if mood.startswith("sleep "):
             time.sleep(float(mood.split()[1]))
-        if mood == "print":
-            sys.stdout.write("a model's own line\n")
         answers: dict[str, Any] = {
             "frame": pd.DataFrame({"label": ["x"], "score": [np.nan]}),
             "series": pd.Series([1.5]),
@@ -112,7 +118,12 @@ class SlowToLoad(mlflow.pyfunc.PythonModel):
 
 
 class BrokenOnLoad(mlflow.pyfunc.PythonModel):
-    def load_context(self, context: Any) -> None:
+    """Cannot be unpickled. (MLflow 2 calls load_context already when it saves.)"""
+
+    def __init__(self) -> None:
+        self.state = "some"
+
+    def __setstate__(self, state: Any) -> None:
         raise RuntimeError("/secret/path of the model")
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
@@ -208,6 +219,7 @@ SAVE: dict[str, Callable[[Path], None]] = {
         Weigh().fit(CORNERS), signature(ColSpec("double", "a"), ColSpec("long", "b", required=False))
     ),
     "labels": _sklearn(_tree(["no", "no", "yes", "yes"]), AB),
+    "chatty": _sklearn(Chatty().fit(CORNERS, ["no", "no", "yes", "yes"]), AB),
     "integers": _sklearn(_tree([0, 0, 1, 1]), AB),
     "booleans": _sklearn(_tree([False, False, True, True]), AB),
     "two-outputs": _sklearn(_tree([["no", "x"], ["no", "y"], ["yes", "x"], ["yes", "y"]]), AB),
