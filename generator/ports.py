@@ -91,7 +91,8 @@ class Harness(Protocol):
 class Git(Protocol):
     """One local repository."""
 
-    root: Path
+    @property
+    def root(self) -> Path: ...
 
     def commit_of(self, ref: str) -> str: ...
 

@@ -18,7 +18,6 @@ from typing import Any, Protocol
 
 import httpx
 
-from generator.adapters.docker import Docker
 from generator.adapters.folder_registry import FolderRegistry
 from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize, installed
@@ -36,7 +35,7 @@ from generator.ports import Engine, Reporter
 from generator.release import Release
 from generator.tagging import next_version
 from generator.training_lock import lock_problems, lock_text
-from generator.wiring import World, run_stage
+from generator.wiring import World, docker, run_stage
 
 AUTHOR = ("Tagship rehearsal", "rehearsal@tagship.invalid")
 
@@ -166,15 +165,15 @@ class _Rehearsal:
         process = ProcessEngine(self.folder / "engine", Uv(), model.config.train.python)
         if self.wanted_engine == "process":
             return process
-        docker = Docker()
+        engine = docker(self.folder / "build.log")
         try:
-            docker.check()
+            engine.check()
         except GeneratorError as error:
             if self.wanted_engine == "docker":
                 raise
             self.progress.say(f"no containers, processes instead: {str(error).splitlines()[0]}")
             return process
-        return docker
+        return engine
 
     def _probe(self, release: Release, engine: Engine, deployed: OverlayCommit) -> str:
         """Serves the image that the overlay's commit names, and asks it for the golden prediction."""

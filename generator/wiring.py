@@ -13,11 +13,11 @@ from pathlib import Path
 from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
 from generator.adapters.git import GitRepository
-from generator.adapters.harness import HarnessProcess
+from generator.adapters.harness import MlflowHarness
 from generator.adapters.installation import installed_from
 from generator.adapters.kustomize import Kustomize
 from generator.adapters.registry import HttpRegistry
-from generator.adapters.supervisor import LocalSupervisor
+from generator.adapters.supervisor import ProcessSupervisor
 from generator.adapters.uv import Uv
 from generator.artifacts import (
     Artifact,
@@ -33,6 +33,7 @@ from generator.artifacts import (
 from generator.config.model import Model, Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.generate import ledgers, refresh_overlay
+from generator.ledger import Ledger
 from generator.plan.pipeline import Stage
 from generator.ports import Engine, Registry, Renderer, Reporter
 from generator.release import Release
@@ -64,7 +65,7 @@ class World:
     """What stages meet. The defaults are a runner's; `rehearse` puts its own in their place."""
 
     reporter: Reporter
-    engine: Engine = field(default_factory=Docker)
+    engine: Engine | None = None  # None: Docker
     registry: Registry | None = None  # None: the one that model.yaml names
     tracking_uri: str | None = None  # None: model.yaml's, else a database beside the artifacts
     embedded_registry: bool = False  # whether that database counts as a model registry
@@ -110,19 +111,33 @@ def run_stage(stage: Stage, release: Release, world: World, *, again: bool = Fal
 
 
 def _train(release: Release, world: World) -> Artifact:
-    return train(release, _trainer(release, world))
-
-
-def _trainer(release: Release, world: World) -> Trainer: ...
+    with_ = Trainer(
+        supervisor=ProcessSupervisor(),
+        environments=Uv(),
+        harness=MlflowHarness(),
+        repository=GitRepository,
+        variables=os.environ,
+        reporter=world.reporter,
+    )
+    return train(release, with_, tracking_uri=world.tracking_uri)
 
 
 def _gate(release: Release, world: World) -> Artifact:
     environment = release.model.targets[0].name
     ledger = ledgers(release.root, release.model).get(environment)
-    return gate(release, release.read(Stage.TRAIN, TrainedModel), environment, ledger)
+    ledger = ledger or Ledger(model=release.model.name, environment=environment)
+    return gate(release, release.read(Stage.TRAIN, TrainedModel), ledger, world.reporter)
 
 
-def _register(release: Release, world: World) -> Artifact: ...
+def _register(release: Release, world: World) -> Artifact:
+    return register(
+        release,
+        release.read(Stage.TRAIN, TrainedModel),
+        release.read(Stage.GATE, GateReport),
+        Registrar(Uv(), MlflowHarness(), os.environ, world.reporter),
+        tracking_uri=world.tracking_uri,
+        registry=world.embedded_registry or None,
+    )
 
 
 def _package(release: Release, world: World) -> Artifact:
@@ -131,7 +146,13 @@ def _package(release: Release, world: World) -> Artifact:
         gate=release.read(Stage.GATE, GateReport),
         registered=release.read(Stage.REGISTER, RegisteredModel),
     )
-    return package(release, given, Packager(world.engine, Uv(), world.reporter))
+    engine = world.engine or docker(release.work / "build.log")
+    return package(release, given, Packager(engine, Uv(), world.reporter))
+
+
+def docker(log: Path) -> Docker:
+    """The Docker engine; its build's output goes to `log`."""
+    return Docker(ProcessSupervisor(), log)
 
 
 def _publish(release: Release, world: World) -> Artifact:
@@ -189,7 +210,8 @@ def install_source(workspace: Workspace) -> str:
     if source is None:
         first = workspace.models[0].shown if len(workspace.models) == 1 else "tagship.yaml"
         message = (
-            "pipeline.install is missing, and this command was not installed from Git: say where workflows get it, "
+            "pipeline.install is missing, and this command was not installed from Git: say where workflows "
+            "get it, "
             'pipeline: {install: "git+https://github.com/<owner>/tagship@<40 hex digits of a commit>"}'
         )
         raise InvalidInput([Problem(first, 0, 0, message)])

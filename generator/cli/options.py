@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,5 +29,7 @@ def complete_models(ctx: click.Context, _param: click.Parameter, incomplete: str
         return []
 
 
-def model_option(help_text: str = "Which model, where the repository has several.") -> Any:
+def model_option(
+    help_text: str = "Which model, where the repository has several.",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option("-m", "--model", "model_name", shell_complete=complete_models, help=help_text)

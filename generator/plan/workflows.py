@@ -17,7 +17,6 @@ TRAIN_ENVIRONMENT = "tagship-train"
 PUBLISH_ENVIRONMENT = "tagship-publish"
 # Read where model.yaml names no role; an administrator sets it on the environment.
 ROLE_VARIABLE = "TAGSHIP_PUBLISH_ROLE"
-TOKEN_VARIABLE = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 (the variable's name, which MLflow reads)
 RELEASE = "${{ github.ref }}"
 JOB_TOKEN = "${{ github.token }}"  # noqa: S105
 
@@ -195,7 +194,7 @@ def _env(stage: Stage, job: Job, model: Model) -> dict[str, str]:
     if job.gets_training_secrets and stage is Stage.TRAIN:
         env |= {name: _secret(name) for name in model.config.train.secrets}
     if stage in TRACKING and model.config.tracking.secret:
-        env[TOKEN_VARIABLE] = _secret(model.config.tracking.secret)
+        env[model.config.tracking.secret] = _secret(model.config.tracking.secret)
     if job.writes_git:
         env["GH_TOKEN"] = JOB_TOKEN
     return {**env, "RELEASE": RELEASE}
