@@ -18,7 +18,7 @@ from inference.batch import Batch, Rules
 from inference.errors import RequestError, bad_form
 from inference.forms import Query
 from inference.schema import Schema
-from inference.values import Array
+from inference.values import Array, objects
 
 _LIMITS = {
     f"{sign}{bits}": np.iinfo(f"{sign.lower()}{bits}") for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)
@@ -73,7 +73,7 @@ def write(request: InferRequest, predictions: Any, probabilities: Any) -> list[d
     """The `outputs` of an answer."""
     found = _named_outputs(predictions)
     if probabilities is not None:
-        found[_PROBABILITIES] = np.asarray(outputs.probabilities(probabilities))
+        found[_PROBABILITIES] = _plain(outputs.probabilities(probabilities))
     for name in request.wanted:
         if name not in found:
             raise RequestError("unknown_output", f"there is no output {name!r}; there are {', '.join(found)}")
@@ -202,12 +202,21 @@ def _wanted(requested: Any) -> tuple[str, ...]:
 
 def _named_outputs(predictions: Any) -> dict[str, Array]:
     if hasattr(predictions, "to_dict") and hasattr(predictions, "columns"):  # a frame: an output a column
-        return {str(name): np.asarray(predictions[name]) for name in predictions.columns}
+        return {str(name): _plain(predictions[name]) for name in predictions.columns}
     if isinstance(predictions, Mapping):
-        return {str(name): np.asarray(value) for name, value in predictions.items()}
+        return {str(name): _plain(value) for name, value in predictions.items()}
     if hasattr(predictions, "toarray"):
         predictions = predictions.toarray()
-    return {_PREDICT: np.asarray(predictions)}
+    return {_PREDICT: _plain(predictions)}
+
+
+def _plain(value: Any) -> Array:
+    """An array, of a type that the protocol has where the values allow it; ragged lists stay objects."""
+    try:
+        array = np.asarray(value)
+        return np.asarray(array.tolist()) if array.dtype.kind == "O" else array
+    except ValueError:
+        return objects(value)
 
 
 def _output(name: str, array: Array) -> dict[str, Any]:

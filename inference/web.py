@@ -46,7 +46,7 @@ def content_type(request: Request, *allowed: str) -> str:
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, or 413 as soon as it is known to be over `limit` bytes."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared[:20]) > limit:
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
     chunks, size = [], 0
     try:

@@ -83,6 +83,8 @@ class Moody(mlflow.pyfunc.PythonModel):
             "numpy": [np.int64(1), np.float32(0.5), np.str_("x"), np.bool_(True), np.nan, float("inf")],
             "timestamp": [pd.Timestamp("2024-01-31"), pd.NaT, pd.NA, b"ab", {1, 2}, (1, 2)],
             "text": "only text",
+            "ragged": [[1], [2, 3]],
+            "objects": np.array([1, 2], dtype=object),
             "strange": [object()],
             "params": [params],
         }

@@ -119,6 +119,19 @@ def test_a_frame_is_an_output_a_column(client: Serve) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("mood", "expected"),
+    [
+        ("ragged", predicted(["[1]", "[2,3]"], "BYTES")),
+        ("objects", predicted([1, 2], "INT64")),
+        ("text", predicted(["only text"], "BYTES")),
+        ("timestamp", predicted(["2024-01-31T00:00:00", "null", "null", "YWI=", "[1,2]", "[1,2]"], "BYTES")),
+    ],
+)
+def test_whatever_a_model_returns(client: Serve, mood: str, expected: Any) -> None:
+    assert outputs(client("moody"), {"inputs": [tensor("mood", [mood], "BYTES")]}) == expected
+
+
 A, B = tensor("a", [1]), tensor("b", [0])
 WRONG_V2: list[tuple[str, Any, str]] = [
     ("no object", [1], "invalid_form"),
