@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def write_context(folder: Path, content: Content) -> None:
         ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
     )
     shutil.copytree(content.model, temporary / "model", copy_function=shutil.copyfile)
-    _open_to_all(temporary)
+    _make_alike(temporary)
     temporary.rename(folder)
 
 
@@ -100,7 +101,8 @@ def _refuse_own_server(content: Content) -> None:
         )
 
 
-def _open_to_all(folder: Path) -> None:
-    """The image's user owns nothing and must read everything, whatever umask wrote it."""
-    for path in (folder, *folder.rglob("*")):
+def _make_alike(folder: Path) -> None:
+    """The image's user owns nothing and must read everything, whatever umask wrote it; and no file has a time."""
+    for path in (*folder.rglob("*"), folder):
         path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (0, 0))

@@ -7,13 +7,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from generator.adapters import skopeo
 from generator.adapters.background import until_ready
 from generator.adapters.shell import ProcessFailed, clean_environment, find_program, run
+from generator.adapters.supervisor import ProcessSupervisor
 from generator.errors import GeneratorError
 from generator.oci import read_archive
 from generator.ports import Replay, Reporter, Supervisor
@@ -39,8 +40,7 @@ _BUILD_ENVIRONMENT = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": 
 class Docker:
     """The engine behind the `docker` command; see ports.Engine."""
 
-    supervisor: Supervisor
-    log: Path  # of the build
+    supervisor: Supervisor = field(default_factory=ProcessSupervisor)
     name: str = "docker"
 
     def check(self) -> None:
@@ -59,24 +59,23 @@ class Docker:
     ) -> None:
         command = ["docker", "build", "--network=host", "--progress=plain", f"--platform={platform}"]
         command += [f"--label={key}={value}" for key, value in sorted(labels.items())]
+        log = context.with_name("docker-build.log")
         ended = self.supervisor.run(
             [*command, f"--tag={tag}", "."],
             cwd=context,
             env=clean_environment(_BUILD_ENVIRONMENT),
             timeout=BUILD_SECONDS,
-            log=self.log,
+            log=log,
             secrets=(),
             reporter=reporter,
         )
         if ended.timed_out:
-            raise GeneratorError(
-                f"the image was not built within {BUILD_SECONDS / 60:.0f} minutes; see {self.log}"
-            )
+            raise GeneratorError(f"the image was not built within {BUILD_SECONDS / 60:.0f} minutes; see {log}")
         if ended.code != 0:
             reason = "\n".join(f"  {line}" for line in ended.tail[-20:])
             raise GeneratorError(
                 f"docker build failed ({ended.signal or ended.code}):\n{reason}\n"
-                f"The whole log is {self.log}, the context {context}"
+                f"The whole log is {log}, the context {context}"
             )
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
