@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from generator.adapters.docker import Docker
 from generator.adapters.folder_registry import FolderRegistry
 from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize, installed
@@ -35,7 +36,7 @@ from generator.ports import Engine, Reporter
 from generator.release import Release
 from generator.tagging import next_version
 from generator.training_lock import lock_problems, lock_text
-from generator.wiring import World, docker, run_stage
+from generator.wiring import World, run_stage
 
 AUTHOR = ("Tagship rehearsal", "rehearsal@tagship.invalid")
 
@@ -165,7 +166,7 @@ class _Rehearsal:
         process = ProcessEngine(self.folder / "engine", Uv(), model.config.train.python)
         if self.wanted_engine == "process":
             return process
-        engine = docker(self.folder / "build.log")
+        engine = Docker()
         try:
             engine.check()
         except GeneratorError as error:

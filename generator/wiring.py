@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
@@ -65,7 +64,7 @@ class World:
     """What stages meet. The defaults are a runner's; `rehearse` puts its own in their place."""
 
     reporter: Reporter
-    engine: Engine | None = None  # None: Docker
+    engine: Engine = field(default_factory=Docker)
     registry: Registry | None = None  # None: the one that model.yaml names
     tracking_uri: str | None = None  # None: model.yaml's, else a database beside the artifacts
     embedded_registry: bool = False  # whether that database counts as a model registry
@@ -146,13 +145,7 @@ def _package(release: Release, world: World) -> Artifact:
         gate=release.read(Stage.GATE, GateReport),
         registered=release.read(Stage.REGISTER, RegisteredModel),
     )
-    engine = world.engine or docker(release.work / "build.log")
-    return package(release, given, Packager(engine, Uv(), world.reporter))
-
-
-def docker(log: Path) -> Docker:
-    """The Docker engine; its build's output goes to `log`."""
-    return Docker(ProcessSupervisor(), log)
+    return package(release, given, Packager(world.engine, Uv(), world.reporter))
 
 
 def _publish(release: Release, world: World) -> Artifact:

@@ -1,0 +1,72 @@
+"""`generator serve`: a model folder on this machine, in the environment that its image would have."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from generator.adapters.process_engine import ProcessEngine
+from generator.adapters.uv import Uv
+from generator.errors import GeneratorError
+from generator.image import Content, server_requirements, write_context
+from generator.ports import Reporter
+from generator.runtime_lock import Sources, requirements
+from generator.yamlio import read
+
+TAG = "tagship.local/served:latest"
+
+
+def newest_model(root: Path) -> Path:
+    """The model that was trained last in this repository."""
+    found = sorted((root / ".tagship").glob("*/model/MLmodel"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise GeneratorError(
+            "no trained model here: name a folder with an MLmodel file, or keep a rehearsal's "
+            "(`generator rehearse --keep FOLDER`, then `generator serve FOLDER/<model>-<version>`)"
+        )
+    return found[-1].parent
+
+
+@contextlib.contextmanager
+def serving(folder: Path, work: Path, *, host: str, port: int, reporter: Reporter) -> Iterator[str]:
+    """Serves the MLflow model in `folder` until the block ends; gives the base URL.
+
+    `work` keeps the environment for the next time. Raises GeneratorError where the folder holds no model.
+    """
+    model = folder if (folder / "MLmodel").is_file() else folder / "model"
+    facts = _facts(model)
+    uv = Uv()
+    python = ".".join(str(facts["python"]).split(".")[:2])
+    wanted = requirements(
+        Sources(
+            model=(model / "requirements.txt").read_text(encoding="utf-8"),
+            server=server_requirements(),
+            training_lock="",
+            mlflow_version=str(facts["mlflow"]),
+        )
+    )
+    reporter.say("resolving what the model and the server require")
+    lock = uv.compile(wanted, python=python, folder=model)
+    release = {"name": model.parent.name, "version": "0.0.0", "run_id": facts["run"], "commit": None}
+    write_context(work / "context", Content(model=model, lock=lock, release=release, python=python))
+    engine = ProcessEngine(work / "engine", uv, python)
+    engine.build(work / "context", tag=TAG, platform="linux/amd64", labels={}, reporter=reporter)
+    with engine.serving(TAG, environment={"TAGSHIP_HOST": host, "TAGSHIP_PORT": str(port)}) as url:
+        yield url
+
+
+def _facts(model: Path) -> dict[str, Any]:
+    if not (model / "MLmodel").is_file():
+        raise GeneratorError(f"{model} holds no MLmodel file: name the folder of an MLflow model")
+    described = read(model / "MLmodel", str(model / "MLmodel")).data
+    flavors = described.get("flavors", {})
+    pyfunc = flavors.get("python_function", {})
+    if not pyfunc or not (model / "requirements.txt").is_file():
+        raise GeneratorError(f"{model} has no pyfunc flavor with requirements: log it with mlflow's log_model")
+    return {
+        "python": pyfunc.get("python_version", "3.11"),
+        "mlflow": described.get("mlflow_version", ""),
+        "run": described.get("run_id"),
+    }
