@@ -1,6 +1,7 @@
 """A workshop for each MLflow: runs training scripts and the harness in a real environment."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -31,6 +32,8 @@ class Workbench:
             stderr=(folder / "workbench.log").open("w"),
             text=True,
             cwd=folder,
+            # Compiled files halve the time that MLflow takes to import.
+            env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
         )
         # Making the tables takes seconds; every test starts from a copy of this database.
         self.database = python.parent.parent / "empty.db"

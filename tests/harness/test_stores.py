@@ -1,8 +1,11 @@
 """Where a script may have logged to: the configured store, one that it sets itself, or its own folder."""
 
+import json
+import subprocess
+
 import pytest
 
-from tests.harness.conftest import ATTEMPT, RELEASE, Workshop
+from tests.harness.conftest import ATTEMPT, HARNESS, RELEASE, Workshop
 from tests.harness.test_forms import START
 
 LOG = """
@@ -82,3 +85,11 @@ def test_earlier_attempts_that_still_run_are_closed(shop: Workshop) -> None:
     problem = shop.problem(attempt="6-1")
     assert problem["kind"] == "no-model"
     assert shop.problem()["kind"] == "run-failed"
+
+
+def test_run_as_the_command_runs_it(shop: Workshop) -> None:
+    asked, answer = shop.folder / "asked.json", shop.folder / "answer.json"
+    missing = f"sqlite:///{shop.folder / 'new.db'}"
+    asked.write_text(json.dumps({"tracking_uri": missing, "release": RELEASE, "attempt": ATTEMPT}))
+    subprocess.run([shop.bench.python, HARNESS, "close", asked, answer], cwd=shop.folder, check=True)
+    assert json.loads(answer.read_text()) == {"ok": True, "closed": []}

@@ -22,6 +22,8 @@ os.environ["MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT"] = "1"
 
 
 def warm_up() -> None:
+    import alembic.command
+    import git
     import mlflow.pyfunc
     import mlflow.sklearn
     import sklearn.ensemble
@@ -29,8 +31,11 @@ def warm_up() -> None:
     import sklearn.pipeline
     from mlflow.store.model_registry import sqlalchemy_store as registry
     from mlflow.store.tracking import sqlalchemy_store as tracking
+    from mlflow.utils.requirements_utils import _init_packages_to_modules_map
+    from sqlalchemy.dialects import sqlite
 
-    assert all((mlflow, sklearn, registry, tracking))
+    assert all((alembic.command, git, mlflow, sklearn, registry, sqlite, tracking))
+    _init_packages_to_modules_map()  # reads the metadata of every package: half a second
 
 
 def run(job: dict) -> None:
