@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +23,7 @@ from inference.outputs import dumps
 _log = logging.getLogger("inference.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready"})
+_DISCARD_SECONDS, _DISCARD_BYTES = 2.0, 64 * 1024 * 1024
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -45,19 +49,33 @@ def content_type(request: Request, *allowed: str) -> str:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, or 413 as soon as it is known to be over `limit` bytes."""
+    stream = request.stream()
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        if "expect" not in request.headers:  # else the client waits for our word before it sends
+            await _discard(stream)
         raise _too_large(limit)
     chunks, size = [], 0
     try:
-        async for chunk in request.stream():
+        async for chunk in stream:
             size += len(chunk)
             if size > limit:
+                await _discard(stream)
                 raise _too_large(limit)
             chunks.append(chunk)
     except ClientDisconnect:
         raise RequestError("incomplete_body", "the connection ended before the body did") from None
     return b"".join(chunks)
+
+
+async def _discard(stream: AsyncIterator[bytes]) -> None:
+    """Read on for a moment: a client that is still sending when the connection closes misses the answer."""
+    size = 0
+    with anyio.move_on_after(_DISCARD_SECONDS), contextlib.suppress(ClientDisconnect):
+        async for chunk in stream:
+            size += len(chunk)
+            if size > _DISCARD_BYTES:
+                return
 
 
 def parse_json(body: bytes) -> Any:

@@ -20,6 +20,9 @@ import pandas as pd
 import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
+from inference.app import create_app
+from inference.server import Server, listen
+from inference.settings import Settings
 from tests.inference.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -68,9 +71,11 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def test_sigterm_lets_running_requests_finish(saved: Saved) -> None:
-    with served(saved("moody")) as (process, port):
+def test_serves_and_lets_running_requests_finish_on_sigterm(saved: Saved) -> None:
+    with served(saved("moody"), TAGSHIP_MAX_BODY_BYTES="100000") as (process, port):
         wait_until(lambda: is_ready(port))
+        # a client that sends all before it reads still learns why
+        assert ask(port, "POST", "/predict", {"mood": "x" * 20_000_000})[1]["error"]["code"] == "body_too_large"
         client = ScoringServerClient("127.0.0.1", port)
         client.wait_server_ready(timeout=10)
         assert client.invoke(pd.DataFrame({"mood": ["well"]})).get_predictions().to_dict("list") == {0: ["well"]}
@@ -93,20 +98,26 @@ def test_sigterm_lets_running_requests_finish(saved: Saved) -> None:
 
 
 def test_requests_that_take_too_long_are_cut_off(saved: Saved) -> None:
-    with served(saved("moody"), TAGSHIP_SHUTDOWN_SECONDS="0.5") as (process, port):
-        wait_until(lambda: is_ready(port))
-        slow = threading.Thread(target=_ask_in_vain, args=(port,))
-        slow.start()
-        time.sleep(0.3)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=8)
-        assert process.returncode == 1
-        slow.join(5)
+    settings = Settings(model=saved("moody"), host="127.0.0.1", port=0, shutdown_seconds=0.3)
+    listener = listen(settings)
+    port = listener.getsockname()[1]
+    server = Server(create_app(settings))
+    running = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    running.start()
+    wait_until(lambda: is_ready(port))
+    slow = threading.Thread(target=_ask_in_vain, args=(port,))
+    slow.start()
+    wait_until(lambda: server.service.in_flight == 1)
+    server.handle_exit(signal.SIGTERM, None)
+    running.join(5)
+    assert not running.is_alive()
+    assert server.cut_off == 1
+    slow.join(5)
 
 
 def _ask_in_vain(port: int) -> None:
     with suppress(OSError, http.client.HTTPException):
-        ask(port, "POST", "/predict", {"mood": "sleep 20"})
+        ask(port, "POST", "/predict", {"mood": "sleep 3"})
 
 
 @pytest.mark.parametrize(
