@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -20,6 +21,8 @@ def main() -> None:
 
 
 def _run() -> int:
+    # Asked to end, we clean up as after ^C: servers and scripts that we started end with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         result = cli.main(prog_name="generator", standalone_mode=False)
     except click.exceptions.Abort:

@@ -33,6 +33,6 @@ with mlflow.start_run():
         model,
         "model",
         signature=infer_signature(X_train, predictions),
-        input_example=X_test.head(5),
+        input_example=X_test.head(20),
     )
     print(f"accuracy {accuracy:.3f}, ROC AUC {roc_auc:.3f}")

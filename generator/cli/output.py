@@ -49,5 +49,6 @@ class Terminal:
 
 
 def to_stdout() -> Console:
-    """For what the user asked to see, as opposed to progress."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    """For what the user asked to see, as opposed to progress. A pipe or a log gets tables as wide as they are."""
+    wide = None if sys.stdout.isatty() else 200
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=wide)

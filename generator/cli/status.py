@@ -59,14 +59,22 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
     from generator.cli.output import to_stdout
 
+    titles = ["model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by"]
+    if any(row["rejected"] for row in rows):
+        titles.append("rejected")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by", "rejected"):
-        table.add_column(title, overflow="fold", no_wrap=title not in ("rejected", "by"))
+    for title in titles:
+        table.add_column(title, overflow="fold")
     for row in rows:
-        now = row["current"]
-        cells = ("never released", "", "", "", "", "")
-        if now:
-            when = now["at"].replace("T", " ").removesuffix("Z")
-            cells = (now["version"], now["digest"][:19], now["run"][:12], now["commit"][:12], when, now["by"])
-        table.add_row(row["model"], row["environment"], *cells, ", ".join(row["rejected"]))
+        cells = (row["model"], row["environment"], *_current(row["current"]), ", ".join(row["rejected"]))
+        table.add_row(*cells[: len(titles)])
     to_stdout().print(table)
+
+
+def _current(entry: dict[str, Any] | None) -> tuple[str, ...]:
+    """Version, digest, run, commit, when, by."""
+    if entry is None:
+        return ("never released", "", "", "", "", "")
+    digest = entry["digest"].removeprefix("sha256:")[:12]
+    when = entry["at"][:16].replace("T", " ")
+    return (entry["version"], digest, entry["run"][:8], entry["commit"][:8], when, entry["by"])
