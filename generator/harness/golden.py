@@ -23,7 +23,8 @@ MOST_DIFFERENCES = 5
 def record(folder: Path, request: dict[str, Any], name: str) -> dict[str, Any]:
     """Writes `golden_output`; answers with its source, number of rows and what was passed over."""
     model, refused = load(folder, name)
-    golden, passed_over = {"source": "none", "request": None, "predictions": None}, []
+    golden: dict[str, Any] = {"source": "none", "request": None, "predictions": None}
+    passed_over: list[str] = []
     if model is None:
         passed_over.append(refused)
     elif request.get("golden_file"):
@@ -57,7 +58,7 @@ def load(folder: Path, name: str) -> tuple[Any, str]:
 
 def first_that_works(model: Any, folder: Path) -> tuple[dict[str, Any], list[str]]:
     inputs = inputs_of(model)
-    passed_over = []
+    passed_over: list[str] = []
     for source, make in sources(model, folder, inputs):
         try:
             body = make()

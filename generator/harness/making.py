@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 from .bodies import BodyError
@@ -39,7 +40,7 @@ def from_features(inputs: Inputs) -> dict[str, Any]:
 
 
 def _value(kind: Any, name: str | None, scale: int, chance: random.Random) -> Any:
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "double": lambda: _number(scale, chance),
         "float": lambda: _number(scale, chance),
         "long": lambda: chance.randint(0, scale),

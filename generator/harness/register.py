@@ -59,7 +59,7 @@ def is_ours(client: Any, version: Any, request: dict[str, Any]) -> bool:
     A version that the script registered from the same model under the same name is taken as well: one
     model has one version.
     """
-    if version.run_id != request["run_id"]:
+    if version.run_id != request["run_id"] or version.status == "FAILED_REGISTRATION":
         return False
     release = version.tags.get(RELEASE)
     if release is not None:
@@ -82,8 +82,8 @@ def sources(client: Any, model_uri: str) -> set[str]:
 def supersede(client: Any, before: list[Any], version: Any, request: dict[str, Any]) -> None:
     """Marks the versions that an earlier attempt of the same release left behind."""
     for other in before:
-        same_release = other.tags.get(RELEASE) == request["release"]
-        if same_release and other.run_id != request["run_id"] and SUPERSEDED not in other.tags:
+        earlier = int(other.version) < int(version.version) and other.run_id != request["run_id"]
+        if earlier and other.tags.get(RELEASE) == request["release"] and SUPERSEDED not in other.tags:
             client.set_model_version_tag(other.name, other.version, SUPERSEDED, str(version.version))
 
 
