@@ -238,7 +238,11 @@ _KNOWN: tuple[tuple[re.Pattern[str], _Answer], ...] = tuple(
         (r"^ModuleNotFoundError: No module named '(?P<module>[\w.]+)'", _missing_module),
         (r"^ImportError: (?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object", _missing_library),
         (r"^(?:\w+\.)*FileNotFoundError: \[Errno 2\] No such file or directory: '(?P<path>[^']+)'", _missing_file),
-        (r"in __getitem__\n\s+raise KeyError\(key\) from None\nKeyError: '(?P<name>\w+)'", _missing_variable),
+        (
+            r"File \"(?:<frozen os>|[^\"]*/os\.py)\", line \d+, in __getitem__\n"
+            r"(?:\s.*\n)*KeyError: '(?P<name>\w+)'",
+            _missing_variable,
+        ),
         (r"^NameError: name 'get_ipython' is not defined", _notebook),
         (
             r"API request to (?P<host>https?://[^/\s]+)\S* failed with exception .*"
