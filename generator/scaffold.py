@@ -7,6 +7,7 @@ from pathlib import Path
 
 from generator.adapters.git import GitRepository
 from generator.artifacts import write_atomically
+from generator.config.load import model_of
 from generator.errors import GeneratorError
 from generator.plan.scaffold import Answers, plan_scaffold
 from generator.render import text_of
@@ -52,11 +53,14 @@ def origin_url(git: GitRepository) -> str | None:
 
 
 def write_scaffold(root: Path, answers: Answers, *, has_script: bool) -> list[tuple[str, bool]]:
-    """Writes what is missing; returns (path, written) for each file. Nothing that exists is touched."""
+    """Writes what is missing; returns (path, written) for each file. Nothing that exists is touched.
+
+    Raises InvalidInput, before anything is written, where the answers make no valid model.yaml.
+    """
     texts = [(file.path, text_of(file)) for file in plan_scaffold(answers, has_script=has_script)]
     for path, text in texts:
         if path == "model.yaml":
-            parse(text, path)
+            model_of(parse(text, path))
         if not (root / path).resolve().is_relative_to(root.resolve()):
             raise GeneratorError(f"{path} leads out of {root}")
     outcome = []

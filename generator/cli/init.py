@@ -36,12 +36,12 @@ def command(path: Path, yes: bool, no_lock: bool, **given: Any) -> None:
 
     path.mkdir(parents=True, exist_ok=True)
     git = GitRepository(path)
-    if not git.exists():
-        git.init("main")
-        click.echo("made a Git repository")
     answers, has_script = _answers(path, git, _asker(yes, given))
     for file, written in write_scaffold(path, answers, has_script=has_script):
         click.echo(f"{'wrote' if written else 'kept '} {file}")
+    if not git.exists():
+        git.init(answers.branch)
+        click.echo("made a Git repository")
     _lock_and_generate(path, no_lock)
     _next_steps(path, answers)
 
@@ -90,7 +90,7 @@ def _answers(path: Path, git: Any, ask: Any) -> tuple[Answers, bool]:
             script=script or "train.py",
             requirements="requirements.txt",
             url=url,
-            branch=git.current_branch() or "main",
+            branch=(git.current_branch() if git.exists() else None) or "main",
             python="3.11",
             install=installed_from(),
         ),

@@ -32,7 +32,11 @@ _TYPES = {
 
 def load_model(path: Path, shown: str, shared: WorkspaceFile | None = None) -> ModelFile:
     """model.yaml at `path`; `shared` are the workspace's defaults. Raises InvalidInput with every problem."""
-    document = read(path, shown)
+    return model_of(read(path, shown), shared)
+
+
+def model_of(document: Document, shared: WorkspaceFile | None = None) -> ModelFile:
+    """A parsed model.yaml; see `load_model`."""
     problems = _inherit(document, shared) if shared else []
     config, found = _validate(ModelFile, document)
     problems += found
