@@ -26,6 +26,7 @@ _NETWORK = re.compile(
     r"|HTTP status (server|client) error|invalid peer certificate",
     re.IGNORECASE,
 )
+_NO_PYTHON = r"No interpreter found|python-build-standalone|No download found|Failed to inspect Python interpreter"
 _PLATFORMS = {"linux/amd64": "x86_64-manylinux_2_28", "linux/arm64": "aarch64-manylinux_2_28"}
 # What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else.
 _KEPT = re.compile(
@@ -84,7 +85,7 @@ class Uv:
         )
 
     def _no_python(self, python: str, output: str) -> str:
-        if not re.search(r"No interpreter found|python-build-standalone|No download found", output):
+        if not re.search(_NO_PYTHON, output):
             return f"the environment could not be made: {_reason(output)}"
         here = ", ".join(self._pythons()) or "none"
         return (
@@ -155,7 +156,9 @@ def _install_failed(lock: Path, ended: Ended) -> GeneratorError:
 def _reason(output: str) -> str:
     """What uv says without its drawing, its hints and the consequences that it lists twice."""
     kept: list[str] = []
-    for line in output.splitlines():
+    lines = output.splitlines()
+    errors = [number for number, line in enumerate(lines) if line.startswith("error:")]
+    for line in lines[errors[-1] if errors else 0 :]:
         text = re.sub("^[\\s\u00d7\u2500-\u25ff]*(?:(?:error|cause|Caused by): )?", "", line).rstrip()
         if text.startswith(("hint:", "help:")):
             break

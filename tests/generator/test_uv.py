@@ -1,0 +1,102 @@
+"""uv itself: locks, environments, and what it says when they fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from generator.adapters.uv import Unreachable, Unresolvable, Uv
+from generator.errors import GeneratorError
+from tests.generator.trainings import Told
+
+
+def test_a_lock_has_hashes_and_no_address(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text("[pip]\nemit-index-url = true\nemit-find-links = true\n")
+    lock = Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path)
+    lines = [line for line in lock.splitlines() if not line.lstrip().startswith(("#", "--hash=sha256:"))]
+    assert lines == ["six==1.17.0 \\"]
+    assert "://" not in lock
+    assert str(tmp_path) not in lock
+
+
+def test_includes_and_constraints(tmp_path: Path) -> None:
+    (tmp_path / "base.txt").write_text("six\n")
+    lock = Uv().compile("-r base.txt\n", python="3.11", constraints="six<1.17\n", folder=tmp_path)
+    assert "six==1.16.0" in lock
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base.txt"]
+
+
+def test_what_does_not_resolve_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Unresolvable) as caught:
+        Uv().compile("six==1.17.0\nsix<1.10\n", python="3.11", folder=tmp_path)
+    message = str(caught.value)
+    assert "six==1.17.0" in message
+    assert "unsatisfiable" in message
+    assert "hint" not in message
+    assert "\n" not in message
+
+
+def test_an_index_that_does_not_answer_is_another_failure(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text(
+        f'cache-dir = "{tmp_path / "cache"}"\n[[index]]\nurl = "http://127.0.0.1:9/simple"\ndefault = true\n'
+    )
+    os.environ["UV_HTTP_RETRIES"] = "0"
+    kept = os.environ.pop("UV_CACHE_DIR", None)
+    try:
+        with pytest.raises(Unreachable, match="the package index did not answer; try again"):
+            Uv().compile("six\n", python="3.11", folder=tmp_path)
+    finally:
+        del os.environ["UV_HTTP_RETRIES"]
+        if kept is not None:
+            os.environ["UV_CACHE_DIR"] = kept
+
+
+def test_an_environment_has_exactly_the_lock(tmp_path: Path) -> None:
+    lock, told = tmp_path / "requirements.lock", Told()
+    lock.write_text(Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path))
+    folder = tmp_path / "work" / "environment"
+    folder.mkdir(parents=True)
+    (folder / "left-over").write_text("")
+    python = Uv().create(folder, python="3.11", lock=lock, reporter=told)
+    code = "import six, sys, importlib.metadata as m; print(sys.version_info[:2], [d.name for d in m.distributions()])"
+    assert subprocess.check_output([str(python), "-c", code], text=True) == "(3, 11) ['six']\n"
+    assert not (folder / "left-over").exists()
+    assert any("six" in line for line in told.printed), "uv's progress is not shown"
+
+
+def test_an_environment_shares_no_file_with_the_cache(tmp_path: Path) -> None:
+    """A script may change its packages; the next environment must not see that."""
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path))
+    python = Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
+    (module,) = python.parents[1].glob("lib/*/site-packages/six.py")
+    assert module.stat().st_nlink == 1
+    assert not module.is_symlink()
+
+
+def test_a_package_with_another_hash_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("six==1.17.0 --hash=sha256:" + "0" * 64 + "\n")
+    with pytest.raises(GeneratorError, match=r"a package is not the one that requirements\.lock names"):
+        Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
+
+
+def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("six==1.17.0\n")
+    with pytest.raises(GeneratorError, match=r"requirements\.lock cannot be installed here\. .*hash"):
+        Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
+
+
+def test_a_python_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("")
+    (tmp_path / "uv.toml").write_text('python-downloads = "never"\n')
+    with pytest.raises(GeneratorError) as caught:
+        Uv().create(tmp_path / "environment", python="3.7", lock=lock, reporter=Told())
+    message = str(caught.value)
+    assert "Python 3.7 is not on this machine (found: " in message
+    assert "uv python install 3.7" in message
