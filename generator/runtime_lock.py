@@ -29,6 +29,7 @@ class Sources:
     server: str  # the inference server's requirements
     training_lock: str
     mlflow_version: str  # the one that logged the model
+    python: str  # such as 3.11
 
 
 def requirements(sources: Sources) -> str:
@@ -74,7 +75,7 @@ def conflicts(sources: Sources) -> list[str]:
     for side, text in sides:
         for line in lines(text):
             parsed, wanted = _parsed(line), server.get(name_of(line))
-            if parsed is None or wanted is None or _applies_elsewhere(parsed):
+            if parsed is None or wanted is None or _applies_elsewhere(parsed, sources.python):
                 continue
             pin = _pin(parsed)
             if pin is not None and not wanted.specifier.contains(pin, prereleases=True):
@@ -86,11 +87,16 @@ def conflicts(sources: Sources) -> list[str]:
     return found
 
 
-def _applies_elsewhere(requirement: Requirement) -> bool:
-    """A universal lock has lines for other systems, too; the image runs Linux."""
-    marker = requirement.marker
-    linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
-    return marker is not None and not marker.evaluate({**linux})
+def _applies_elsewhere(requirement: Requirement, python: str) -> bool:
+    """A universal lock has lines for other systems and Pythons, too; the image runs Linux."""
+    image = {
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+        "python_version": python,
+        "python_full_version": f"{python}.99",
+    }
+    return requirement.marker is not None and not requirement.marker.evaluate(image)
 
 
 def _pin(requirement: Requirement) -> Version | None:

@@ -16,9 +16,9 @@ from generator.errors import GeneratorError
 class EcrRegistry(HttpRegistry):
     """One repository in ECR; see ports.Registry."""
 
-    def __init__(self, host: str, repository: str, place: Ecr) -> None:
+    def __init__(self, host: str, repository: str, place: Ecr, *, client: Any = None) -> None:
         super().__init__(host, repository, login=self._ecr_login)
-        self.place = place
+        self.place, self._given = place, client
 
     def ensure(self) -> None:
         """Makes the repository where it is missing: tags immutable, scanned on push."""
@@ -40,6 +40,8 @@ class EcrRegistry(HttpRegistry):
 
     @cached_property
     def _ecr(self) -> Any:
+        if self._given is not None:
+            return self._given
         try:
             import boto3
         except ImportError as error:

@@ -184,6 +184,7 @@ def _sources(release: Release, trained: TrainedModel) -> Sources:
         server=server_requirements(),
         training_lock=lock.read_text(encoding="utf-8"),
         mlflow_version=trained.mlflow_version,
+        python=release.model.config.train.python,
     )
 
 

@@ -33,12 +33,13 @@ def publish(release: Release, built: BuiltImage, with_: Publisher) -> PublishedI
     reference = f"{release.model.image_repository}:{tag}"
     with_.registry.ensure()
     found = with_.registry.find(tag)
+    if found is None:
+        with_.reporter.say(f"pushing {reference}")
+        found = _push(release, tag, with_.registry)
     if found is not None:
         record = _published_before(release, found, reference)
         with_.reporter.say(f"{reference} is published already, as {found.digest}: nothing to push")
         return _published(release, found.digest, record, pushed=False)
-    with_.reporter.say(f"pushing {reference}")
-    with_.registry.push(release.store.folder / ARCHIVE, tag)
     after = with_.registry.find(tag)
     if after is None or after.digest != built.digest:
         has = after.digest if after else "nothing"
@@ -48,6 +49,18 @@ def publish(release: Release, built: BuiltImage, with_: Publisher) -> PublishedI
         )
     with_.reporter.say(f"{reference} is {built.digest}")
     return _published(release, built.digest, labelled.record, pushed=True)
+
+
+def _push(release: Release, tag: str, registry: Registry) -> Found | None:
+    """Uploads the archive; where the registry refuses because somebody was faster: what they published."""
+    try:
+        registry.push(release.store.folder / ARCHIVE, tag)
+    except GeneratorError:
+        faster = registry.find(tag)
+        if faster is None:
+            raise
+        return faster
+    return None
 
 
 def _published(release: Release, digest: str, record: Record, *, pushed: bool) -> PublishedImage:
