@@ -32,7 +32,7 @@ from generator.generate import compare_kubernetes
 from generator.golden import compare, read_golden
 from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
-from generator.ports import Engine, Reporter
+from generator.ports import Engine, Environments, Reporter
 from generator.release import Release
 from generator.tagging import next_version
 from generator.training_lock import lock_problems, lock_text
@@ -67,10 +67,19 @@ class Outcome:
     answer: Any
 
 
-def rehearse(root: Path, model_name: str | None, progress: Progress, *, engine: str, keep: Path | None) -> Outcome:
+def rehearse(
+    root: Path,
+    model_name: str | None,
+    progress: Progress,
+    *,
+    engine: str,
+    keep: Path | None,
+    environments: Environments | None = None,
+) -> Outcome:
     """Rehearses the release of the repository's HEAD. Nothing in `root` is changed.
 
-    `engine` is docker, process or auto. On failure the rehearsal's folder is kept, and the error names it.
+    `engine` is docker, process or auto; `environments` are uv's unless others are given. On failure the
+    rehearsal's folder is kept, and the error names it.
     """
     git = GitRepository(root)
     head = git.commit_of("HEAD")
@@ -82,7 +91,7 @@ def rehearse(root: Path, model_name: str | None, progress: Progress, *, engine: 
             f"{len(changed)} changed files are not part of this: a release is made from what is committed"
         )
     try:
-        outcome = _Rehearsal(folder, progress, engine).run(git.top_level(), head, model_name)
+        outcome = _Rehearsal(folder, progress, engine, environments or Uv()).run(git.top_level(), head, model_name)
     except BaseException as error:
         if isinstance(error, GeneratorError):
             raise GeneratorError(f"{error}\n\nwhat there is to look into was kept in {folder}") from error
@@ -94,8 +103,8 @@ def rehearse(root: Path, model_name: str | None, progress: Progress, *, engine: 
 
 
 class _Rehearsal:
-    def __init__(self, folder: Path, progress: Progress, engine: str) -> None:
-        self.folder, self.progress = folder, progress
+    def __init__(self, folder: Path, progress: Progress, engine: str, environments: Environments) -> None:
+        self.folder, self.progress, self.environments = folder, progress, environments
         self.bare, self.clone = folder / "origin.git", folder / "clone"
         self.registry = FolderRegistry(folder / "registry")
         self.wanted_engine = engine
@@ -110,6 +119,7 @@ class _Rehearsal:
         steps.append(Step("prepare", time.monotonic() - begin, f"{release.id} at {head[:12]}"))
         world = World(
             self.progress,
+            environments=self.environments,
             engine=engine,
             registry=self.registry,
             tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}",
@@ -160,10 +170,10 @@ class _Rehearsal:
     def _lock(self, workspace: Workspace, model: Model) -> None:
         if lock_problems(model, workspace.root):
             self.progress.say("the training lock is missing or stale: making one (`generator lock` keeps it)")
-            write_atomically(workspace.root / model.lock_file, lock_text(model, workspace.root, Uv()))
+            write_atomically(workspace.root / model.lock_file, lock_text(model, workspace.root, self.environments))
 
     def _engine(self, model: Model) -> Engine:
-        process = ProcessEngine(self.folder / "engine", Uv(), model.config.train.python)
+        process = ProcessEngine(self.folder / "engine", self.environments, model.config.train.python)
         if self.wanted_engine == "process":
             return process
         engine = Docker()

@@ -34,7 +34,7 @@ from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.generate import ledgers, refresh_overlay
 from generator.ledger import Ledger
 from generator.plan.pipeline import Stage
-from generator.ports import Engine, Registry, Renderer, Reporter
+from generator.ports import Engine, Environments, Registry, Renderer, Reporter
 from generator.release import Release
 from generator.stages.deploy import Deployer, deploy
 from generator.stages.gate import gate
@@ -64,6 +64,7 @@ class World:
     """What stages meet. The defaults are a runner's; `rehearse` puts its own in their place."""
 
     reporter: Reporter
+    environments: Environments = field(default_factory=Uv)
     engine: Engine = field(default_factory=Docker)
     registry: Registry | None = None  # None: the one that model.yaml names
     tracking_uri: str | None = None  # None: model.yaml's, else a database beside the artifacts
@@ -112,7 +113,7 @@ def run_stage(stage: Stage, release: Release, world: World, *, again: bool = Fal
 def _train(release: Release, world: World) -> Artifact:
     with_ = Trainer(
         supervisor=ProcessSupervisor(),
-        environments=Uv(),
+        environments=world.environments,
         harness=MlflowHarness(),
         repository=GitRepository,
         variables=os.environ,
@@ -133,7 +134,7 @@ def _register(release: Release, world: World) -> Artifact:
         release,
         release.read(Stage.TRAIN, TrainedModel),
         release.read(Stage.GATE, GateReport),
-        Registrar(Uv(), MlflowHarness(), os.environ, world.reporter),
+        Registrar(world.environments, MlflowHarness(), os.environ, world.reporter),
         tracking_uri=world.tracking_uri,
         registry=world.embedded_registry or None,
     )
@@ -145,7 +146,7 @@ def _package(release: Release, world: World) -> Artifact:
         gate=release.read(Stage.GATE, GateReport),
         registered=release.read(Stage.REGISTER, RegisteredModel),
     )
-    return package(release, given, Packager(world.engine, Uv(), world.reporter))
+    return package(release, given, Packager(world.engine, world.environments, world.reporter))
 
 
 def _publish(release: Release, world: World) -> Artifact:
