@@ -40,7 +40,9 @@ def pytest_configure() -> None:
     home = _NOWHERE / "a-test-touched-HOME"
     home.write_text("")
     (_NOWHERE / "gitconfig").write_text(GIT_CONFIG)
-    for name in [*os.environ]:
+    # Without a bytecode cache each new process compiles all of MLflow again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in {*os.environ} - {"TAGSHIP_TEST_CACHE"}:
         if name.startswith(("AWS_", "TAGSHIP_", "MLFLOW_", "GITHUB_", "GIT_")) or name in ("CI", "KUBECONFIG"):
             del os.environ[name]
     os.environ |= {

@@ -31,7 +31,7 @@ def stub() -> Iterator[Stubber]:
         "ecr",
         region_name="eu-north-1",
         aws_access_key_id="key",
-        aws_secret_access_key="secret",  # noqa: S106
+        aws_secret_access_key="secret",
         config=Config(retries={"max_attempts": 1}),
     )
     with Stubber(client) as stubber:

@@ -19,7 +19,7 @@ from generator.adapters.docker_auth import Login, docker_login
 from generator.adapters.registry import HttpRegistry
 from generator.errors import GeneratorError
 
-SECRET = "s3cret-pa55word"  # noqa: S105
+SECRET = "s3cret-pa55word"
 
 
 def digest_of(raw: bytes) -> str:
