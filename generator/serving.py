@@ -45,6 +45,7 @@ def serving(folder: Path, work: Path, *, host: str, port: int, reporter: Reporte
             server=server_requirements(),
             training_lock="",
             mlflow_version=str(facts["mlflow"]),
+            python=python,
         )
     )
     reporter.say("resolving what the model and the server require")

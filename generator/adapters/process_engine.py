@@ -48,7 +48,7 @@ class ProcessEngine:
         _replace(image / "context", lambda target: shutil.copytree(context, target))
         facts = {"labels": dict(labels), "platform": platform}
         write_atomically(image / _FACTS, json.dumps(facts, indent=2) + "\n")
-        self._python(image, reporter)
+        self._python(image / "context", reporter)
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:  # noqa: ARG002  (a process has no limit)
         with tempfile.TemporaryDirectory(prefix="tagship-replay-") as home:
@@ -98,7 +98,7 @@ class ProcessEngine:
         context = self._image(tag) / "context"
         if not context.is_dir():
             raise GeneratorError(f"no image {tag} on this machine: run `generator stage package` first")
-        python = self._python(context.parent, None)
+        python = self._python(context, _Silent())
         variables = {
             "PATH": f"{python.parent}:/usr/bin:/bin",
             "LANG": "C.UTF-8",
@@ -106,7 +106,7 @@ class ProcessEngine:
             "TMPDIR": str(home),
             "PYTHONPATH": str(context),
             # Bytecode is kept beside the environment: the context must stay as it was written.
-            "PYTHONPYCACHEPREFIX": str(python.parent.parent.parent / "bytecode"),
+            "PYTHONPYCACHEPREFIX": str(self._environment(context) / "bytecode"),
             "PYTHONUNBUFFERED": "1",
             "TAGSHIP_MODEL": str(context / "model"),
             "TAGSHIP_RELEASE": str(context / "release.json"),
@@ -115,17 +115,19 @@ class ProcessEngine:
         pairs = (f"{key}={value}" for key, value in variables.items())
         return ("/usr/bin/env", "-i", *pairs, str(python), "-m", "inference")
 
-    def _python(self, image: Path, reporter: Reporter | None) -> Path:
+    def _environment(self, context: Path) -> Path:
+        lock = context / "requirements.lock"
+        return self.folder / "environments" / f"{self.python}-{file_sha256(lock)[:16]}"
+
+    def _python(self, context: Path, reporter: Reporter) -> Path:
         """The environment's Python; the environment is made where it is missing or half made."""
-        lock = image / "context" / "requirements.lock"
-        folder = self.folder / "environments" / f"{self.python}-{file_sha256(lock)[:16]}"
+        folder = self._environment(context)
         complete = folder / "complete"
         if complete.is_file():
             return Path(complete.read_text(encoding="utf-8"))
         _remove(folder)
-        python = self.environments.create(
-            folder / "venv", python=self.python, lock=lock, reporter=reporter or _Silent()
-        )
+        lock = context / "requirements.lock"
+        python = self.environments.create(folder / "venv", python=self.python, lock=lock, reporter=reporter)
         write_atomically(complete, str(python))
         return python
 
