@@ -96,7 +96,7 @@ def test_a_python_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
     lock.write_text("")
     (tmp_path / "uv.toml").write_text('python-downloads = "never"\n')
     with pytest.raises(GeneratorError) as caught:
-        Uv().create(tmp_path / "environment", python="3.7", lock=lock, reporter=Told())
+        Uv().create(tmp_path / "environment", python="3.99", lock=lock, reporter=Told())
     message = str(caught.value)
-    assert "Python 3.7 is not on this machine (found: " in message
-    assert "uv python install 3.7" in message
+    assert "Python 3.99 is not on this machine (found: " in message
+    assert "uv python install 3.99" in message
