@@ -1,0 +1,221 @@
+"""The engines: a process that runs the real server, and Docker where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from generator.adapters.docker import Docker, read_replay
+from generator.adapters.process_engine import ProcessEngine
+from generator.artifacts import folder_sha256
+from generator.errors import GeneratorError
+from generator.image import Content, write_context
+from generator.oci import read_archive
+from generator.ports import Reporter
+from tests.generator.packaged import Report
+
+TAG = "tagship.local/churn:1.2.3"
+RELEASE = {"name": "churn", "version": "1.2.3", "run_id": "r", "commit": "c" * 40}
+REQUEST = {"request": {"instances": [{"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0}]}}
+
+
+@dataclass
+class ThisEnvironment:
+    """The environment that the tests run in has what the server needs."""
+
+    made: list[Path] = field(default_factory=list)
+
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+        self.made.append(folder)
+        return Path(sys.executable)
+
+    def compile(self, requirements: str, **_: Any) -> str:
+        raise AssertionError("an engine resolves nothing")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import mlflow.sklearn
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.tree import DecisionTreeClassifier
+
+    folder = tmp_path_factory.mktemp("model") / "model"
+    rows = pd.DataFrame({"a": [0.0, 0.0, 1.0, 1.0], "b": [0.0, 1.0, 0.0, 1.0]})
+    tree = DecisionTreeClassifier(random_state=0).fit(rows, [0, 1, 2, 3])
+    mlflow.sklearn.save_model(
+        tree, folder, signature=infer_signature(rows, tree.predict(rows)), pip_requirements=["scikit-learn"]
+    )
+    return folder
+
+
+@pytest.fixture
+def context(tmp_path: Path, model: Path) -> Path:
+    write_context(tmp_path / "image", Content(model, "numpy==2.4.0 --hash=sha256:00\n", RELEASE, "3.11"))
+    return tmp_path / "image"
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all, so that what the server imports is compiled once."""
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture
+def engine(engines: Path, context: Path) -> ProcessEngine:
+    engine = ProcessEngine(engines, ThisEnvironment(), "3.11")
+    engine.build(context, tag=TAG, platform="linux/amd64", labels={"a": "b"}, reporter=Report())
+    return engine
+
+
+def test_a_process_answers_the_golden_rows_as_the_image_would(engine: ProcessEngine, context: Path) -> None:
+    before = folder_sha256(context)
+    replayed = engine.replay(TAG, json.dumps(REQUEST), memory=2**30)
+    assert (replayed.predictions, replayed.error) == ([1, 3], None)
+    assert replayed.load_seconds > 0
+    copied = engine.folder / "images" / "tagship.local_churn_1.2.3" / "context"
+    assert folder_sha256(copied) == before, "the server changed its own context"
+
+
+def test_the_servers_environment_is_not_ours(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('our PYTHONPATH reached the server')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("TAGSHIP_MODEL", "/nonexistent")
+    assert engine.replay(TAG, json.dumps(REQUEST), memory=2**30).predictions == [1, 3]
+
+
+def test_a_request_that_the_model_refuses_is_an_error(engine: ProcessEngine) -> None:
+    replayed = engine.replay(TAG, json.dumps({"request": {"instances": [{"a": 0.0}]}}), memory=2**30)
+    assert "b" in str(replayed.error)
+
+
+def test_a_model_that_does_not_load_is_an_error_with_its_reason(engine: ProcessEngine) -> None:
+    copied = engine.folder / "images" / "tagship.local_churn_1.2.3" / "context"
+    for path in (copied / "model").glob("model.*"):
+        path.write_bytes(b"damaged")
+    replayed = engine.replay(TAG, json.dumps(REQUEST), memory=2**30)
+    assert replayed.error
+
+
+def test_the_archive_brings_back_the_same_server(engine: ProcessEngine, tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    digest = engine.save(TAG, archive)
+    assert digest == read_archive(archive).digest
+    assert engine.save(TAG, archive) == digest
+    engine.load(archive, "tagship.local/churn:observed")
+    environment = {"TAGSHIP_DIGEST": digest}
+    with engine.serving("tagship.local/churn:observed", environment=environment) as url:
+        facts = httpx.get(f"{url}/metadata", trust_env=False).json()
+        answer = httpx.post(f"{url}/predict", json=REQUEST["request"], trust_env=False).json()
+    assert (facts["version"], facts["digest"]) == ("1.2.3", digest)
+    assert answer["predictions"] == [1, 3]
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"{url}/livez", trust_env=False)
+
+
+def test_a_server_that_cannot_start_says_why(engine: ProcessEngine) -> None:
+    begun = time.monotonic()
+    with (
+        pytest.raises(GeneratorError, match="TAGSHIP_STRICT"),
+        engine.serving(TAG, environment={"TAGSHIP_STRICT": "perhaps"}),
+    ):
+        raise AssertionError("it started")
+    assert time.monotonic() - begun < 20
+
+
+def test_an_environment_is_made_once_and_again_where_it_was_half_made(tmp_path: Path, context: Path) -> None:
+    environments = ThisEnvironment()
+    engine = ProcessEngine(tmp_path / "engine", environments, "3.11")
+
+    def build() -> int:
+        engine.build(context, tag=TAG, platform="linux/amd64", labels={}, reporter=Report())
+        return len(environments.made)
+
+    assert (build(), build()) == (1, 1)
+    (marker,) = engine.folder.glob("environments/*/complete")
+    marker.unlink()
+    (marker.parent / "left-over").write_text("")
+    assert build() == 2
+    assert not (marker.parent / "left-over").exists()
+
+
+def test_an_unknown_image_names_the_stage_that_builds_it(engine: ProcessEngine) -> None:
+    with pytest.raises(GeneratorError, match="generator stage package"):
+        engine.replay("tagship.local/other:1", "{}", memory=2**30)
+
+
+def test_without_the_docker_command_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GeneratorError, match="docker is not installed: install Docker"):
+        Docker().check()
+
+
+# What the docker command prints when its engine is away, for each way that it can be.
+ANSWERS = {
+    "gone": ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", None, "start it"),
+    "elsewhere": (
+        "Cannot connect to the Docker daemon",
+        "tcp://10.1.2.3:2375",
+        "at DOCKER_HOST=tcp://10.1.2.3:2375",
+    ),
+    "forbidden": ("Got permission denied while trying to connect", None, "add it to the group `docker`"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_an_engine_that_does_not_answer_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str
+) -> None:
+    said, host, expected = ANSWERS[case]
+    for name, script in (("docker", f"echo '{said}' >&2; exit 1"), ("skopeo", "exit 0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(GeneratorError) as caught:
+        Docker().check()
+    assert expected in str(caught.value)
+
+
+def test_without_skopeo_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GeneratorError, match="skopeo is not installed: install it"):
+        Docker().check()
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo '#7 ERROR: no space left on device' >&2; exit 17"])
+def test_a_build_that_fails_shows_its_end_and_where_the_log_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, context: Path, script: str
+) -> None:
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(GeneratorError) as caught:
+        Docker().build(context, tag=TAG, platform="linux/amd64", labels={}, reporter=Report())
+    assert str(tmp_path / "docker-build.log") in str(caught.value)
+    assert ("no space left" in str(caught.value)) == ("ERROR" in script)
+
+
+@pytest.mark.parametrize("output", ["", "no JSON", "[]", '{"predictions"', '{"other": 1}'])
+def test_an_answer_that_is_none_is_an_error(output: str) -> None:
+    with pytest.raises(GeneratorError, match="the server in the image did not answer"):
+        read_replay(output)
+
+
+def test_what_a_model_prints_before_the_answer_does_no_harm() -> None:
+    found = read_replay('loading...\n{"predictions": [1], "load_seconds": 2.5}\n')
+    assert (found.predictions, found.load_seconds) == ([1], 2.5)
