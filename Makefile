@@ -27,6 +27,7 @@ bench: $(UV) ## side by side with what one would use instead; prints tables
 	$(RUN) python -m benchmarks
 
 generate: $(UV) ## after a change of templates, schema or examples: everything that is made from them
+	$(RUN) generator schema > templates/editor/model.schema.json
 	$(RUN) generator generate
 	$(RUN) generator schema --markdown > docs/model-yaml.md
 

@@ -43,7 +43,8 @@ Lines = Annotated[tuple[Line, ...], BeforeValidator(_as_tuple), Field(max_length
 class Part(BaseModel):
     """A piece of an artifact."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built when it is first used: most commands use few of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Artifact(Part):
@@ -269,15 +270,16 @@ class Store:
         return raw
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """`text` at `path`, through a temporary file beside it."""
+def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
+    """`text` at `path`, through a temporary file beside it; `durable` survives a power cut, and costs a wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)  # noqa: PTH101
         Path(temporary).replace(path)
     except BaseException:

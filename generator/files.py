@@ -131,9 +131,9 @@ def apply(root: Path, comparison: Comparison) -> None:
             target.unlink()
             _remove_empty(root, target.parent)
         elif change.after is not None:
-            write_atomically(target, change.after)
+            write_atomically(target, change.after, durable=False)
     if comparison.lock_stale:
-        write_atomically(root / LOCK, comparison.lock)
+        write_atomically(root / LOCK, comparison.lock, durable=False)
 
 
 def rewrite(root: Path, files: Iterable[RenderedFile]) -> list[str]:

@@ -13,7 +13,6 @@ from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
 from generator.adapters.git import GitRepository
 from generator.adapters.harness import MlflowHarness
-from generator.adapters.installation import installed_from
 from generator.adapters.kustomize import Kustomize
 from generator.adapters.registry import HttpRegistry
 from generator.adapters.supervisor import ProcessSupervisor
@@ -30,7 +29,7 @@ from generator.artifacts import (
     TrainedModel,
 )
 from generator.config.model import Model, Workspace
-from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.errors import GeneratorError
 from generator.generate import ledgers, refresh_overlay
 from generator.ledger import Ledger
 from generator.plan.pipeline import Stage
@@ -43,8 +42,6 @@ from generator.stages.package import Ingredients, Packager, package
 from generator.stages.publish import Publisher, publish
 from generator.stages.register import Registrar, register
 from generator.stages.train import Trainer, train
-
-__all__ = ["World", "install_source", "installed_from", "release_of", "run_stage"]
 
 KINDS: Mapping[Stage, type[Artifact]] = {
     Stage.TRAIN: TrainedModel,
@@ -193,20 +190,3 @@ _STAGES: Mapping[Stage, Callable[[Release, World], Artifact]] = {
     Stage.DEPLOY: _deploy,
     Stage.OBSERVE: _observe,
 }
-
-
-def install_source(workspace: Workspace) -> str:
-    """Where workflows install this command from: pipeline.install, else where it was installed from here."""
-    given = {model.config.pipeline.install for model in workspace}
-    if len(given) > 1:
-        raise GeneratorError("the models name different pipeline.install: put one into tagship.yaml")
-    source = given.pop() or installed_from()
-    if source is None:
-        first = workspace.models[0].shown if len(workspace.models) == 1 else "tagship.yaml"
-        message = (
-            "pipeline.install is missing, and this command was not installed from Git: say where workflows "
-            "get it, "
-            'pipeline: {install: "git+https://github.com/<owner>/tagship@<40 hex digits of a commit>"}'
-        )
-        raise InvalidInput([Problem(first, 0, 0, message)])
-    return source

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "mode", flag_value="dry-run", help="Write nothing; name what would change.")
 def command(root: Path, mode: str | None) -> int:
     """Write .github/workflows, k8s/base, k8s/overlays and k8s/reconciler from model.yaml."""
+    from generator.adapters.installation import install_source
     from generator.config.model import load
     from generator.errors import InvalidInput
     from generator.files import apply
     from generator.generate import compare_workspace
     from generator.validate import workspace_problems
-    from generator.wiring import install_source
 
     workspace = load(root)
     if problems := workspace_problems(workspace, locks=False):

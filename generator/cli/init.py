@@ -63,8 +63,8 @@ def _asker(yes: bool, given: dict[str, Any]) -> Any:
 
 def _answers(path: Path, git: Any, ask: Any) -> tuple[Answers, bool]:
     from generator import scaffold
+    from generator.adapters.installation import installed_from
     from generator.plan.scaffold import Answers
-    from generator.wiring import installed_from
 
     script = scaffold.find_script(path)
     if script:

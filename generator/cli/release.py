@@ -21,11 +21,11 @@ def command(models: tuple[str, ...], root: Path, bump: str, version_text: str | 
     The tree must be clean, valid, generated, on the release branch and pushed.
     """
     from generator.adapters.git import GitRepository
+    from generator.adapters.installation import install_source
     from generator.config.model import load
     from generator.generate import compare_workspace
     from generator.tagging import check_ready, check_version, next_version
     from generator.version import Version
-    from generator.wiring import install_source
 
     workspace = load(root)
     chosen = [workspace.model(name) for name in models or (None,)]

@@ -24,7 +24,8 @@ from pydantic_core import CoreSchema, core_schema
 class Section(BaseModel):
     """A part of model.yaml: frozen, strict, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built when it is first used, so that only the whole file is, once.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 @dataclass(frozen=True)
