@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from generator.artifacts import folder_sha256
+from generator.adapters.uv import Uv
+from generator.artifacts import file_sha256, folder_sha256
 from generator.errors import GeneratorError
-from tests.generator.trainings import Training, prepare
+from generator.ledger import Ledger
+from generator.stages.gate import gate
+from generator.stages.register import Registrar, register
+from generator.stages.train import tracking_of
+from tests.generator.trainings import Training, prepare, with_store
 
 pytestmark = pytest.mark.e2e
 
@@ -78,7 +83,7 @@ with mlflow.start_run():
     ],
 )
 def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str, where: str) -> None:
-    training = prepare(tmp_path, HEAD + body, python=python)
+    training = with_store(prepare(tmp_path, HEAD + body, python=python), python)
     trained = training.run()
     store = training.release.store.folder
     assert trained.model_name == name
@@ -176,7 +181,7 @@ def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str
     ],
 )
 def test_failure(tmp_path: Path, script: str, said: str) -> None:
-    message = failure(prepare(tmp_path, script, train_keys=RETRY_ONCE))
+    message = failure(with_store(prepare(tmp_path, script, train_keys=RETRY_ONCE), "mlflow3"))
     assert re.search(said, message), message
 
 
@@ -240,6 +245,25 @@ def test_secrets_are_masked_and_nothing_else_of_ours_gets_in(tmp_path: Path) -> 
     assert "home []" in log
     for path in training.release.store.folder.rglob("*"):
         assert not path.is_file() or b"hunter2-hunter2" not in path.read_bytes(), path
+
+
+def test_lock_environment_training_gate_and_registration(tmp_path: Path) -> None:
+    """Nothing shared and nothing faked: a lock, an environment from it, and a version that stays one."""
+    training = prepare(tmp_path, HEAD + POSITIONAL, environments=Uv())
+    trained = training.run()
+    release, trainer, told = training.release, training.trainer, training.told
+    assert trained.lock_sha256 == file_sha256(release.root / "requirements.lock")
+    assert re.fullmatch(r"3\.([0-9]|1[0-3])\.\d+", trained.mlflow_version), "not what the lock adds"
+    report = gate(release, trained, Ledger(model="churn", environment="production"), told)
+    release.store.write("gate", report)
+    registrar = Registrar(trainer.environments, trainer.harness, trainer.variables, told)
+    uri = tracking_of(release)
+    first, second = (
+        register(release, trained, report, registrar, tracking_uri=uri, registry=True) for _ in range(2)
+    )
+    assert first == second
+    assert (first.registered, first.registered_version) == ("churn", 1)
+    assert sum("making an environment" in line for line in told.said) == 1, "register made the environment again"
 
 
 def test_a_second_attempt_closes_what_the_first_left_running(tmp_path: Path) -> None:
