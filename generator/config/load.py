@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,12 @@ _TYPES = {
     "finite_number": "must be a finite number",
     "missing": "is missing",
 }
+
+# What a workflow or a stage sets for itself.
+_RESERVED = re.compile(
+    r"PATH|HOME|PYTHONPATH|PYTHONHOME|RELEASE|INSTALL|CI|GH_TOKEN"
+    r"|MLFLOW_(TRACKING_URI|EXPERIMENT_NAME|RUN_CONTEXT)|(RUNNER|ACTIONS|GITHUB|TAGSHIP)_.*"
+)
 
 
 def load_model(path: Path, shown: str, shared: WorkspaceFile | None = None) -> ModelFile:
@@ -155,11 +162,15 @@ def _contradictions(config: ModelFile, document: Document) -> list[Problem]:
     ):
         message = "the champion's metric needs a threshold in gate.metrics, whose min or max gives its direction"
         problems.append(document.problem(("gate", "champion"), message))
-    reserved = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_CONTEXT", "PYTHONPATH", "PATH"}
     for name in config.train.env:
-        if name in reserved or name in config.train.secrets:
+        if _RESERVED.fullmatch(name) or name in config.train.secrets:
             message = f"{name} is set by the pipeline or is a secret already; remove it"
             problems.append(document.problem(("train", "env", name), message, key=True))
+    secrets: dict[Path_, str] = {("train", "secrets", i): name for i, name in enumerate(config.train.secrets)}
+    secrets[("tracking", "secret")] = config.tracking.secret or ""
+    for path, name in secrets.items():
+        if _RESERVED.fullmatch(name):
+            problems.append(document.problem(path, f"{name} is set by the pipeline; give the secret another name"))
     if len(config.deploy.environments) == 0 and "environments" in (document.data.get("deploy") or {}):
         problems.append(document.problem(("deploy", "environments"), "name at least one environment"))
     return problems

@@ -116,6 +116,14 @@ def test_two_environments_in_one_namespace(tmp_path: Path, namespaces: str) -> N
         write(tmp_path, model_yaml(f"deploy: {{environments: {namespaces}}}\n"))
 
 
+@pytest.mark.parametrize(
+    "keys", ["env: {PATH: x}", "secrets: [GH_TOKEN]", "env: {A: x}, secrets: [A]", "secrets: [RUNNER_X]"]
+)
+def test_the_pipelines_own_variables_are_reserved(tmp_path: Path, keys: str) -> None:
+    with pytest.raises(InvalidInput, match=r"model\.yaml:3:\d+: \w+ is set by the pipeline"):
+        write(tmp_path, SMALLEST.replace("{script: train.py}", f"{{script: train.py, {keys}}}"))
+
+
 def test_an_environment_changes_one_resource(tmp_path: Path) -> None:
     more = """\
 serve: {resources: {requests: {cpu: 100m, memory: 256Mi}}}
