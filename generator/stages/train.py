@@ -136,8 +136,8 @@ class _Training:
         if ended.survivors:
             names = "; ".join(ended.survivors)
             self.with_.reporter.say(
-                f"{self.config.script} ended and left {len(ended.survivors)} processes running, which were ended: "
-                f"{names}. Let the script wait for what it starts."
+                f"{self.config.script} left processes running, which were ended: {names}. "
+                "Let the script wait for what it starts."
             )
         message = explain(ended, self._context())
         if message is not None:

@@ -15,7 +15,7 @@ from generator.ledger import Ledger
 from generator.stages.gate import gate
 from generator.stages.register import Registrar, register
 from generator.stages.train import tracking_of
-from tests.generator.trainings import Training, prepare, with_store
+from tests.generator.trainings import Training, prepare
 
 pytestmark = pytest.mark.e2e
 
@@ -69,7 +69,7 @@ with mlflow.start_run():
         pytest.param("mlflow2", POSITIONAL, "model", "churn", "embedded", id="mlflow2-positional"),
         pytest.param("mlflow2", NESTED, "model", "churn", "embedded", id="mlflow2-nested"),
         pytest.param("mlflow2", AUTOLOG, "model", "churn", "embedded", id="mlflow2-autolog"),
-        pytest.param("mlflow3", POSITIONAL, "model", "churn", "embedded", id="mlflow3-positional"),
+        pytest.param("mlflow3", FOREST, "model", "churn", "embedded", id="mlflow3-forest"),
         pytest.param("mlflow3", NAMED, "model", "churn", "embedded", id="mlflow3-named"),
         pytest.param("mlflow3", OTHER_PATH, "classifier", "churn", "embedded", id="mlflow3-other-path"),
         pytest.param("mlflow3", NESTED, "model", "churn", "embedded", id="mlflow3-nested"),
@@ -83,7 +83,7 @@ with mlflow.start_run():
     ],
 )
 def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str, where: str) -> None:
-    training = with_store(prepare(tmp_path, HEAD + body, python=python), python)
+    training = prepare(tmp_path, HEAD + body, python=python)
     trained = training.run()
     store = training.release.store.folder
     assert trained.model_name == name
@@ -114,23 +114,23 @@ def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str
             id="no-model",
         ),
         pytest.param(
-            HEAD + "import getpass, importlib\nimportlib.import_module('yaml_nowhere')\n" + POSITIONAL,
+            "import yaml_nowhere\n" + HEAD + POSITIONAL,
             r"imports yaml_nowhere, which is not in the training environment\. Add `yaml_nowhere` to "
             r"requirements\.txt and run `generator lock`",
             id="import",
         ),
         pytest.param(
-            HEAD + "import cv2\n" + POSITIONAL,
+            "import cv2\n" + HEAD + POSITIONAL,
             r"Add `opencv-python-headless` to requirements\.txt",
             id="import-cv2",
         ),
         pytest.param(
-            HEAD + "import pandas\npandas.read_csv('data/customers.csv')\n" + POSITIONAL,
+            "import pandas\npandas.read_csv('data/customers.csv')\n" + HEAD + POSITIONAL,
             r"reads 'data/customers\.csv', which is not there\. .* commit data/customers\.csv",
             id="file-not-committed",
         ),
         pytest.param(
-            HEAD + "import os\nos.environ['WAREHOUSE_URL']\n" + POSITIONAL,
+            "import os\nos.environ['WAREHOUSE_URL']\n" + HEAD + POSITIONAL,
             r"WAREHOUSE_URL is not set\. .*train\.env",
             id="variable-not-set",
         ),
@@ -141,17 +141,17 @@ def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str
             id="exception",
         ),
         pytest.param(
-            HEAD + "import sys\nprint('nothing to do')\nsys.exit(7)\n" + POSITIONAL,
+            "import sys\nprint('nothing to do')\nsys.exit(7)\n" + HEAD + POSITIONAL,
             r"ended with exit code 7\.\n  Its last lines:\n  nothing to do",
             id="exit-code",
         ),
         pytest.param(
-            HEAD + "import os\nos.kill(os.getpid(), 9)\n" + POSITIONAL,
+            "import os\nos.kill(os.getpid(), 9)\n" + HEAD + POSITIONAL,
             r"was ended by SIGKILL: most often the machine ran out of memory",
             id="killed",
         ),
         pytest.param(
-            HEAD + "import ctypes\nctypes.string_at(0)\n" + POSITIONAL,
+            "import ctypes\nctypes.string_at(0)\n" + HEAD + POSITIONAL,
             r"was ended by SIGSEGV: it crashed in native code(.|\n)*string_at",
             id="segfault",
         ),
@@ -181,7 +181,7 @@ def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str
     ],
 )
 def test_failure(tmp_path: Path, script: str, said: str) -> None:
-    message = failure(with_store(prepare(tmp_path, script, train_keys=RETRY_ONCE), "mlflow3"))
+    message = failure(prepare(tmp_path, script, train_keys=RETRY_ONCE))
     assert re.search(said, message), message
 
 
@@ -203,10 +203,6 @@ def test_forest_on_the_newest_mlflow_names_the_three_fixes(tmp_path: Path) -> No
     assert 'serialization_format="cloudpickle"' in message
 
 
-def test_forest_on_what_the_lock_adds(tmp_path: Path) -> None:
-    assert prepare(tmp_path, FOREST).run().model_name == "model"
-
-
 def test_timeout(tmp_path: Path) -> None:
     script = "import time\nprint('fitting')\ntime.sleep(600)\nimport mlflow\nmlflow.sklearn.log_model(1, 'm')\n"
     message = failure(prepare(tmp_path, script, timeout=2, train_keys="timeout: 60"))
@@ -214,37 +210,6 @@ def test_timeout(tmp_path: Path) -> None:
         r"still running after 2 s .*Raise train\.timeout \(model\.yaml:5:12; at most 19800\)", message
     )
     assert "fitting" in message
-
-
-def test_a_child_that_outlives_the_script_is_ended_and_said(tmp_path: Path) -> None:
-    script = HEAD + POSITIONAL + "import subprocess\nsubprocess.Popen(['sleep', '600'])\n"
-    training = prepare(tmp_path, script)
-    training.run()
-    said = [line for line in training.told.said if "left 1 processes running" in line]
-    assert said, training.told.said
-    assert "sleep 600" in said[0]
-
-
-def test_secrets_are_masked_and_nothing_else_of_ours_gets_in(tmp_path: Path) -> None:
-    script = (
-        HEAD
-        + POSITIONAL
-        + "import os\nprint('token', os.environ['WAREHOUSE_TOKEN'])\n"
-        + "print('ours', os.environ.get('ACTIONS_RUNTIME_TOKEN'))\nprint('home', os.listdir(os.environ['HOME']))\n"
-    )
-    training = prepare(
-        tmp_path,
-        script,
-        train_keys='env: {MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT: "1"}\n  secrets: [WAREHOUSE_TOKEN]',
-        variables={"WAREHOUSE_TOKEN": "hunter2-hunter2", "ACTIONS_RUNTIME_TOKEN": "runner"},
-    )
-    training.run()
-    log = (training.release.store.folder / "train.log").read_text()
-    assert "token ***" in log
-    assert "ours None" in log
-    assert "home []" in log
-    for path in training.release.store.folder.rglob("*"):
-        assert not path.is_file() or b"hunter2-hunter2" not in path.read_bytes(), path
 
 
 def test_lock_environment_training_gate_and_registration(tmp_path: Path) -> None:

@@ -193,6 +193,15 @@ def test_its_environment(tmp_path: Path) -> None:
     assert Path(seen["HOME"]).is_relative_to(training.release.work)
     for name in ("GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "PYTHONSTARTUP", "TRACKING", "UV_CACHE_DIR"):
         assert name not in seen
+    for path in training.release.store.folder.rglob("*"):
+        assert not path.is_file() or b"s3cret" not in path.read_bytes(), path
+
+
+def test_a_process_that_outlives_the_script_is_ended_and_said(tmp_path: Path) -> None:
+    training, _ = fake(tmp_path, f"import subprocess\nsubprocess.Popen(['sleep', '600'])\n{SCRIPT}")
+    training.run()
+    said = [line for line in training.told.said if "train.py left processes running, which were ended: sleep 600." in line]
+    assert said, training.told.said
 
 
 def test_the_harness_gets_no_way_to_the_scripts_folder(tmp_path: Path) -> None:

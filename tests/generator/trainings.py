@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ from generator.release import Release
 from generator.stages.train import Trainer, train
 from generator.training_lock import lock_text
 from generator.version import Version
-from tests.environments import cache, environment, locked
+from tests.environments import environment
 from tests.generator.repositories import commit_all, git
 from tests.generator.workspaces import model_yaml
 
@@ -119,22 +117,6 @@ def prepare(
         ),
         *_trainer(environments, {**os.environ, **(variables or {})}),
     )
-
-
-def with_store(training: Training, python: str) -> Training:
-    """The same with an empty database, as MLflow would make it first of all, in two seconds each time."""
-    interpreter = environment(python)
-    template = interpreter.parents[1] / "empty.db"
-    with locked(cache() / f"{python}-empty.lock"):
-        if not template.is_file():
-            making = template.with_suffix(".making")
-            making.unlink(missing_ok=True)
-            code = f"import mlflow; mlflow.MlflowClient('sqlite:///{making}').search_experiments()"
-            subprocess.run([str(interpreter), "-c", code], check=True, capture_output=True, cwd=cache())
-            making.rename(template)
-    training.release.store.folder.mkdir(parents=True)
-    shutil.copyfile(template, training.release.store.folder / "mlflow.db")
-    return training
 
 
 def _trainer(environments: Environments, variables: Mapping[str, str]) -> tuple[Trainer, Told]:
