@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from generator.adapters.shell import ProcessFailed, find_program, run
@@ -43,7 +41,9 @@ def push(archive: Path, target: str, *, auth: Mapping[str, Mapping[str, str]], t
 
     `auth` is the `auths` of a Docker configuration. It travels in a file that only this user can read.
     """
-    with _auth_file(auth) as path:
+    with tempfile.TemporaryDirectory(prefix="tagship-push-") as home:  # readable by this user alone
+        login = Path(home, "auth.json")
+        login.write_text(json.dumps({"auths": auth}), encoding="utf-8")
         try:
             copy(
                 f"oci-archive:{archive.name}",
@@ -51,21 +51,11 @@ def push(archive: Path, target: str, *, auth: Mapping[str, Mapping[str, str]], t
                 "--preserve-digests",
                 *(() if tls else ("--dest-tls-verify=false",)),
                 cwd=archive.parent,
-                env={"REGISTRY_AUTH_FILE": str(path)},
+                # A home of its own: neither other logins nor a user's aliases of registries decide anything.
+                env={"REGISTRY_AUTH_FILE": str(login), "HOME": home, "XDG_RUNTIME_DIR": home},
             )
         except ProcessFailed as error:
             raise GeneratorError(f"{target} could not be pushed: {_reason(error.stderr)}") from error
-
-
-@contextlib.contextmanager
-def _auth_file(auth: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(prefix="tagship-auth-", suffix=".json")  # readable by this user alone
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"auths": auth}, stream)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _reason(stderr: str) -> str:
