@@ -136,7 +136,7 @@ class _Reader(ast.NodeVisitor):
     def _set(self, what: str, value: ast.expr | None, line: int) -> None:
         if _is_ours(value):
             return
-        texts = list(self._texts(value))
+        texts: list[str | None] = [*self._texts(value)]
         self.names.settings += [Setting(what, text, line) for text in texts or [None]]
 
     def _texts(self, value: ast.expr | None) -> Iterator[str]:

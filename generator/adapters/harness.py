@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import generator.harness
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.ports import Ended, Supervisor
 
+HARNESS = Path(__file__).parents[1] / "harness"  # run as a program, never imported here
 LARGEST = 32 * 2**20  # bytes of a response
 SECONDS = 1800.0  # of one command, in which a large model may have to be downloaded
 
@@ -48,7 +48,7 @@ class MlflowHarness:
             asked, answered = folder / "request.json", folder / "response.json"
             asked.write_text(json.dumps(request), encoding="utf-8")
             ended = self.supervisor.run(
-                [str(python), str(Path(generator.harness.__file__).parent), command, str(asked), str(answered)],
+                [str(python), str(HARNESS), command, str(asked), str(answered)],
                 cwd=folder,
                 env=env,
                 timeout=self.seconds,

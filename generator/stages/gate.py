@@ -41,7 +41,6 @@ def gate(release: Release, trained: TrainedModel, ledger: Ledger, reporter: Repo
         reporter.say(_sentence(check))
     return GateReport(
         **release.identity,
-        previous=release.store.sha256("train"),
         environment=ledger.environment,
         run_id=trained.run_id,
         model_sha256=trained.model_sha256,

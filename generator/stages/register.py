@@ -66,7 +66,6 @@ def register(
 def _artifact(release: Release, trained: TrainedModel, name: str | None, version: int | None) -> RegisteredModel:
     return RegisteredModel(
         **release.identity,
-        previous=release.store.sha256("gate"),
         run_id=trained.run_id,
         registered=name,
         registered_version=version,

@@ -200,7 +200,11 @@ def test_its_environment(tmp_path: Path) -> None:
 def test_a_process_that_outlives_the_script_is_ended_and_said(tmp_path: Path) -> None:
     training, _ = fake(tmp_path, f"import subprocess\nsubprocess.Popen(['sleep', '600'])\n{SCRIPT}")
     training.run()
-    said = [line for line in training.told.said if "train.py left processes running, which were ended: sleep 600." in line]
+    said = [
+        line
+        for line in training.told.said
+        if "train.py left processes running, which were ended: sleep 600." in line
+    ]
     assert said, training.told.said
 
 
