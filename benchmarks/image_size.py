@@ -41,7 +41,11 @@ def main() -> None:
     for name, text in wanted.items():
         packages, size = _installed(text, constraints(sources), without_tests=name.startswith("Tagship"))
         rows.append((name, str(packages), f"{size / 10**6:.0f} MB"))
-    table(f"site-packages of the churn example (at most {LIMIT} MB)", ("image", "packages", "size"), rows)
+    table(
+        f"site-packages of the churn example, without bytecode (at most {LIMIT} MB)",
+        ("image", "packages", "size"),
+        rows,
+    )
 
 
 def _installed(text: str, limits: str, *, without_tests: bool) -> tuple[int, int]:

@@ -210,6 +210,28 @@ def test_a_build_that_fails_shows_its_end_and_where_the_log_is(
     assert ("no space left" in str(caught.value)) == ("ERROR" in script)
 
 
+def test_golden_rows_are_replayed_without_network_rights_or_secrets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What docker is asked for; the test of the real image shows that a server runs under it."""
+    (tmp_path / "docker").write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/asked\necho \'{{"predictions": [1], "load_seconds": 1}}\'\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    assert Docker().replay(TAG, "{}", memory=2**30).predictions == [1]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert {
+        "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+        "--user=10001:10001", f"--memory={2**30}", f"--memory-swap={2**30}",
+    } <= set(asked)  # fmt: skip
+    assert asked[-2:] == [TAG, "replay"]
+    assert not [
+        word for word in asked if word.startswith(("-e", "--env", "-v", "--volume", "--mount", "--privileged"))
+    ]
+
+
 @pytest.mark.parametrize("output", ["", "no JSON", "[]", '{"predictions"', '{"other": 1}'])
 def test_an_answer_that_is_none_is_an_error(output: str) -> None:
     with pytest.raises(GeneratorError, match="the server in the image did not answer"):
