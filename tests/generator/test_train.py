@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from generator.artifacts import TrainedModel
+from generator.artifacts import TrainedModel, file_sha256, folder_sha256
 from generator.errors import GeneratorError
 from generator.training_problems import About, problem_message
 from tests.generator.repositories import commit_all, git
@@ -239,6 +241,49 @@ def test_a_second_try_replaces_everything(tmp_path: Path) -> None:
     assert again.run().attempt == "2"
     assert [path.name for path in (store / "model").iterdir()] == ["MLmodel"]
     assert not (training.release.work / "left-over").exists()
+
+
+@dataclass
+class Dying(FakeHarness):
+    """Kills the process that asks it, at one point of the training."""
+
+    point: str = ""
+
+    def call(
+        self,
+        python: Path,
+        command: str,
+        request: Mapping[str, Any],
+        *,
+        env: Mapping[str, str],
+        secrets: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        if self.point == f"before {command}":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = super().call(python, command, request, env=env, secrets=secrets)
+        if self.point == f"after {command}":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+
+@pytest.mark.parametrize("point", ["before close", "after close", "before collect", "after collect"])
+def test_killed_and_run_again(tmp_path: Path, point: str) -> None:
+    training, _ = fake(tmp_path)
+    training.run()
+    killed = replace(training, trainer=replace(training.trainer, harness=Dying(point=point)))
+    child = os.fork()
+    if child == 0:
+        killed.run()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not training.release.store.has("train"), "a training that was killed counts as done"
+    again = replace(training, release=replace(training.release, attempt="3"))
+    trained = again.run()
+    assert trained.attempt == "3"
+    store = training.release.store.folder
+    assert (store / "model" / "MLmodel").read_text() == "attempt: 3\n"
+    assert trained.model_sha256 == folder_sha256(store / "model")
+    assert trained.golden.sha256 == file_sha256(store / "golden.json")
 
 
 def test_a_failed_second_try_leaves_no_artifact_of_the_first(tmp_path: Path) -> None:
