@@ -67,14 +67,18 @@ def test_an_environment_has_exactly_the_lock(tmp_path: Path) -> None:
     assert any("six" in line for line in told.printed), "uv's progress is not shown"
 
 
-def test_an_environment_shares_no_file_with_the_cache(tmp_path: Path) -> None:
-    """A script may change its packages; the next environment must not see that."""
+def test_what_is_installed_into_an_environment_does_not_reach_the_next(tmp_path: Path) -> None:
+    """Files are linked, so replacing one, as installers do, must leave the cache's as it is."""
     lock = tmp_path / "requirements.lock"
     lock.write_text(Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path))
-    python = Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
-    (module,) = python.parents[1].glob("lib/*/site-packages/six.py")
-    assert module.stat().st_nlink == 1
-    assert not module.is_symlink()
+    for name in ("one", "two"):
+        python = Uv().create(tmp_path / name, python="3.11", lock=lock, reporter=Told())
+        (module,) = python.parents[1].glob("lib/*/site-packages/six.py")
+        assert "changed" not in module.read_text()
+        (tmp_path / "six.py").write_text("changed")
+        (tmp_path / "six.py").replace(module)
+        module.with_name("extra.py").write_text("")
+        assert len(list(module.parent.glob("*.py"))) - len(list(module.parent.glob("_*.py"))) == 2
 
 
 def test_a_package_with_another_hash_is_refused(tmp_path: Path) -> None:
