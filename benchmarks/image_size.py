@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.measure import table
 from generator.adapters.uv import Uv
-from generator.image import server_requirements
-from generator.runtime_lock import Sources, constraints, locked, requirements
+from generator.image.context import server_requirements
+from generator.image.runtime_lock import Sources, constraints, locked, requirements
 
 LIMIT = 350  # MB, what a release of this project promises
 _LOCK = Path("examples/churn/requirements.lock")

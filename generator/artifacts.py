@@ -8,14 +8,13 @@ metrics and ids of bounded form.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
+from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.version import PATTERN as VERSION_PATTERN
 
@@ -268,37 +267,3 @@ class Store:
         if len(raw) > 4 * 2**20:
             raise GeneratorError(f"{path.name} is larger than 4 MiB; the artifact is refused")
         return raw
-
-
-def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
-    """`text` at `path`, through a temporary file beside it; `durable` survives a power cut, and costs a wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)  # noqa: PTH101
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def file_sha256(path: Path) -> str:
-    """The hash of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def folder_sha256(folder: Path) -> str:
-    """The hash of a folder: each regular file's path and content, in order. Links are refused."""
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            raise GeneratorError(f"{path.relative_to(folder)} is a symbolic link; a model folder may hold none")
-        if path.is_file():
-            total.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return total.hexdigest()

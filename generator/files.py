@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from generator.artifacts import write_atomically
+from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.plan.files import Owner
 

@@ -24,18 +24,19 @@ from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize, installed
 from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
-from generator.artifacts import Artifact, OverlayCommit, Store, write_atomically
+from generator.artifacts import Artifact, OverlayCommit, Store
 from generator.config.model import Model, Workspace, load
+from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.files import apply
 from generator.generate import compare_kubernetes
-from generator.golden import compare, read_golden
+from generator.image.golden import compare, read_golden
 from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
 from generator.ports import Engine, Environments, Reporter
 from generator.release import Release
 from generator.tagging import next_version
-from generator.training_lock import lock_problems, lock_text
+from generator.training.lock import lock_problems, lock_text
 from generator.wiring import World, run_stage
 
 AUTHOR = ("Tagship rehearsal", "rehearsal@tagship.invalid")

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from generator.adapters.git import GitRepository
-from generator.artifacts import write_atomically
 from generator.config.load import model_of
+from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.plan.scaffold import Answers, plan_scaffold
 from generator.render import text_of

@@ -10,9 +10,9 @@ from typing import Any
 from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
 from generator.errors import GeneratorError
-from generator.image import Content, server_requirements, write_context
+from generator.image.context import Content, server_requirements, write_context
+from generator.image.runtime_lock import Sources, requirements
 from generator.ports import Reporter
-from generator.runtime_lock import Sources, requirements
 from generator.yamlio import read
 
 TAG = "tagship.local/served:latest"

@@ -9,7 +9,7 @@ from generator.errors import InvalidInput, Problem
 from generator.generate import ledgers
 from generator.ledger import Ledger
 from generator.overlay import NO_DIGEST, image_of, scalars_of
-from generator.script_check import script_problems
+from generator.training.script_check import script_problems
 
 
 def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Problem]:
@@ -18,7 +18,7 @@ def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Prob
     for model in workspace:
         problems += script_problems(model, workspace.root)
         if locks:
-            from generator.training_lock import lock_problems  # it brings a requirements parser along
+            from generator.training.lock import lock_problems  # it brings a requirements parser along
 
             problems += lock_problems(model, workspace.root)
         problems += ledger_problems(workspace.root, model)

@@ -16,7 +16,7 @@ from generator.adapters.background import until_ready
 from generator.adapters.shell import ProcessFailed, clean_environment, find_program, run
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.errors import GeneratorError
-from generator.oci import read_archive
+from generator.image.archive import read_archive
 from generator.ports import Replay, Reporter, Supervisor
 
 BUILD_SECONDS = 3600.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.errors import GeneratorError
-from generator.oci import read_archive
+from generator.image.archive import read_archive
 from generator.ports import Found
 
 

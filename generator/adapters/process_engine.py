@@ -20,9 +20,9 @@ from pathlib import Path
 from generator.adapters.background import background, until_ready
 from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS, read_replay
 from generator.adapters.shell import ProcessFailed, run
-from generator.artifacts import file_sha256, write_atomically
+from generator.disk import file_sha256, write_atomically
 from generator.errors import GeneratorError
-from generator.oci import read_archive, unpack_archive, write_archive
+from generator.image.archive import read_archive, unpack_archive, write_archive
 from generator.ports import Environments, Replay, Reporter
 
 _FACTS = "image.json"

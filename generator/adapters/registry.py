@@ -20,7 +20,7 @@ import httpx
 from generator.adapters import skopeo
 from generator.adapters.docker_auth import Login, docker_login
 from generator.errors import GeneratorError
-from generator.oci import CONFIG, INDEX, MANIFEST, labels_of
+from generator.image.archive import CONFIG, INDEX, MANIFEST, labels_of
 from generator.ports import Found
 
 _DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

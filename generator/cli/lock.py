@@ -15,10 +15,10 @@ from generator.cli.options import model_option, repository_option
 def command(root: Path, model_name: str | None) -> None:
     """Write requirements.lock beside each model.yaml: every package of the training, with hashes."""
     from generator.adapters.uv import Uv
-    from generator.artifacts import write_atomically
     from generator.cli.output import Terminal
     from generator.config.model import load
-    from generator.training_lock import lock_text
+    from generator.disk import write_atomically
+    from generator.training.lock import lock_text
 
     workspace = load(root)
     terminal = Terminal()

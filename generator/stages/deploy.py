@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.artifacts import OverlayCommit, PublishedImage, write_atomically
+from generator.artifacts import OverlayCommit, PublishedImage
 from generator.config.model import Model, Target, load
+from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
 from generator.overlay import image_problems, with_image

@@ -10,25 +10,17 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.artifacts import (
-    BuiltImage,
-    GateReport,
-    Record,
-    RegisteredModel,
-    TrainedModel,
-    file_sha256,
-    folder_sha256,
-    write_atomically,
-)
+from generator.artifacts import BuiltImage, GateReport, Record, RegisteredModel, TrainedModel
+from generator.disk import file_sha256, folder_sha256, write_atomically
 from generator.errors import GeneratorError
-from generator.golden import compare, read_golden
-from generator.image import Content, release_facts, server_requirements, write_context
-from generator.labels import kept_metrics, labels
-from generator.oci import read_archive
+from generator.image.archive import read_archive
+from generator.image.context import Content, release_facts, server_requirements, write_context
+from generator.image.golden import compare, read_golden
+from generator.image.labels import kept_metrics, labels
+from generator.image.runtime_lock import Sources, check_hashes, constraints, requirements
 from generator.ports import Engine, Environments, Replay, Reporter
 from generator.quantity import in_bytes
 from generator.release import Release
-from generator.runtime_lock import Sources, check_hashes, constraints, requirements
 
 ARCHIVE = "image.tar"  # beside the artifacts
 NOTHING = '{"request": null, "predictions": null}'

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from generator.artifacts import BuiltImage, PublishedImage, Record, file_sha256
+from generator.artifacts import BuiltImage, PublishedImage, Record
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
-from generator.labels import Labelled, read_labels
-from generator.oci import read_archive
+from generator.image.archive import read_archive
+from generator.image.labels import Labelled, read_labels
 from generator.ports import Found, Registry, Reporter
 from generator.release import Release
 

@@ -14,11 +14,11 @@ from generator.artifacts import GateReport, RegisteredModel, TrainedModel
 from generator.errors import GeneratorError
 from generator.ports import Environments, Harness, Reporter
 from generator.release import Release
-from generator.script_check import read_script
-from generator.trained import EMBEDDED, SCRIPTS_OWN, public_uri
-from generator.training_environment import find_environment
-from generator.training_problems import About, problem_message
-from generator.training_variables import script_variables
+from generator.training.environment import find_environment
+from generator.training.found import EMBEDDED, SCRIPTS_OWN, public_uri
+from generator.training.problems import About, problem_message
+from generator.training.script_check import read_script
+from generator.training.variables import script_variables
 
 ALIAS = "candidate"
 

@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from generator.adapters.output import Masking
-from generator.artifacts import TrainedModel, file_sha256, folder_sha256
+from generator.artifacts import TrainedModel
 from generator.config.places import place
-from generator.diagnosis import Context, explain
+from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError, InvalidInput
 from generator.ports import Ended, Environments, Git, Harness, Reporter, Supervisor
 from generator.release import Release
-from generator.script_check import Script, read_script, script_problems
-from generator.trained import golden_of, trained_model
-from generator.training_environment import make_environment
-from generator.training_lock import lock_problems
-from generator.training_problems import About, problem_message
-from generator.training_variables import Variables, artifact_folder, script_variables
+from generator.training.diagnosis import Context, explain
+from generator.training.environment import make_environment
+from generator.training.found import golden_of, trained_model
+from generator.training.lock import lock_problems
+from generator.training.problems import About, problem_message
+from generator.training.script_check import Script, read_script, script_problems
+from generator.training.variables import Variables, artifact_folder, script_variables
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.adapters.uv import Uv
-from generator.artifacts import file_sha256
+from generator.disk import file_sha256
 from generator.ports import Reporter
 from generator.rehearsal import Outcome, rehearse
 from tests.environments import cache, locked

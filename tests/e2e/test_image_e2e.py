@@ -22,10 +22,11 @@ from generator.adapters.ecr import EcrRegistry
 from generator.adapters.folder_registry import FolderRegistry
 from generator.adapters.registry import HttpRegistry
 from generator.adapters.uv import Uv
-from generator.artifacts import BuiltImage, file_sha256
+from generator.artifacts import BuiltImage
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
-from generator.golden import compare, read_golden
-from generator.oci import read_archive
+from generator.image.archive import read_archive
+from generator.image.golden import compare, read_golden
 from generator.release import Release
 from generator.stages.package import Ingredients, Packager, local_tag, package
 from generator.stages.publish import Publisher, publish

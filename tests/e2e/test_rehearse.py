@@ -44,7 +44,9 @@ def test_example(project: Path, tmp_path: Path, model: str, metric: str) -> None
     assert [step.stage for step in outcome.steps][1:] == [
         "train", "gate", "register", "package", "publish", "deploy", "observe",
     ]  # fmt: skip
-    assert len(outcome.answer["predictions"]) == 20
+    assert len(outcome.answer["predictions"]) == len(
+        json.loads((tmp_path / f"kept/{model}-0.1.0/golden.json").read_text())["predictions"]
+    )
     assert outcome.answer["model_version"] == "0.1.0"
     overlay = f"k8s/overlays/{model}/staging"
     ledger = read_ledger(git(tmp_path / "kept/origin.git", "show", f"main:{overlay}/release.yaml"), "r")

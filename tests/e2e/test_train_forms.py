@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.uv import Uv
-from generator.artifacts import file_sha256, folder_sha256
+from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError
 from generator.ledger import Ledger
 from generator.stages.gate import gate

@@ -6,16 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from generator.artifacts import (
-    GateReport,
-    Golden,
-    RegisteredModel,
-    Store,
-    TrainedModel,
-    file_sha256,
-    folder_sha256,
-)
+from generator.artifacts import GateReport, Golden, RegisteredModel, Store, TrainedModel
 from generator.config.model import load
+from generator.disk import file_sha256, folder_sha256
 from generator.release import Release
 from generator.stages.package import Ingredients
 from generator.version import Version

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from generator.diagnosis import Context, explain, traceback_end
 from generator.ports import Ended
+from generator.training.diagnosis import Context, explain, traceback_end
 
 CONTEXT = Context(
     script="models/churn/train.py",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from generator.artifacts import folder_sha256
+from generator.disk import folder_sha256
 from generator.errors import GeneratorError
-from generator.image import Content, dockerfile, release_facts, write_context
+from generator.image.context import Content, dockerfile, release_facts, write_context
 from tests import parts
 from tests.generator.packaged import ingredients, lay_out
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from generator.artifacts import file_sha256
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
-from generator.oci import read_archive, unpack_archive, write_archive
+from generator.image.archive import read_archive, unpack_archive, write_archive
 
 LABELS = {"io.tagship.model": "churn"}
 

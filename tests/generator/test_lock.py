@@ -9,7 +9,7 @@ import pytest
 
 from generator.config.model import Model, load
 from generator.errors import GeneratorError, InvalidInput
-from generator.training_lock import DEFAULT_MLFLOW, lock_problems, lock_text
+from generator.training.lock import DEFAULT_MLFLOW, lock_problems, lock_text
 from tests.generator import workspaces
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from generator.artifacts import BuiltImage
 from generator.errors import GeneratorError
-from generator.labels import read_labels
-from generator.oci import read_archive, write_archive
+from generator.image.archive import read_archive, write_archive
+from generator.image.labels import read_labels
 from generator.ports import Replay, Reporter
 from generator.release import Release
 from generator.stages.package import ARCHIVE, Ingredients, Packager, package

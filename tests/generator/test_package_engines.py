@@ -15,10 +15,10 @@ import pytest
 
 from generator.adapters.docker import Docker, read_replay
 from generator.adapters.process_engine import ProcessEngine
-from generator.artifacts import folder_sha256
+from generator.disk import folder_sha256
 from generator.errors import GeneratorError
-from generator.image import Content, write_context
-from generator.oci import read_archive
+from generator.image.archive import read_archive
+from generator.image.context import Content, write_context
 from generator.ports import Reporter
 from tests.generator.packaged import Report
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generator.errors import GeneratorError
-from generator.golden import Recorded, compare, read_golden
+from generator.image.golden import Recorded, compare, read_golden
 
 
 def difference(expected: Any, found: Any, *, tolerance: float = 1e-9, deterministic: bool = True) -> float:

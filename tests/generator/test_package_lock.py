@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from generator.errors import GeneratorError
-from generator.runtime_lock import Sources, check_hashes, conflicts, constraints, locked, requirements
+from generator.image.runtime_lock import Sources, check_hashes, conflicts, constraints, locked, requirements
 
 HASH = " \\\n    --hash=sha256:" + "a" * 64
 MODEL = "mlflow==3.13.0\ncloudpickle==3.1.1\nscikit-learn==1.8.0\n"

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from generator.adapters.folder_registry import FolderRegistry
-from generator.artifacts import BuiltImage, PublishedImage, file_sha256
+from generator.artifacts import BuiltImage, PublishedImage
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
-from generator.labels import ENGINE, METRICS, REVISION, VERSION, labels
-from generator.oci import write_archive
+from generator.image.archive import write_archive
+from generator.image.labels import ENGINE, METRICS, REVISION, VERSION, labels
 from generator.ports import Found
 from generator.release import Release
 from generator.stages.publish import Publisher, publish

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from generator.artifacts import GateReport, RegisteredModel, TrainedModel, file_sha256
+from generator.artifacts import GateReport, RegisteredModel, TrainedModel
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
 from generator.release import Release
 from generator.stages.register import Registrar, register

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from generator.config.model import Model, load
-from generator.script_check import read_script, script_problems
+from generator.training.script_check import read_script, script_problems
 from tests.generator import workspaces
 
 LOGS = "with mlflow.start_run():\n    mlflow.sklearn.log_model(model, 'model')\n"

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from generator.artifacts import TrainedModel, file_sha256, folder_sha256
+from generator.artifacts import TrainedModel
+from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError
-from generator.training_problems import About, problem_message
+from generator.training.problems import About, problem_message
 from tests.generator.repositories import commit_all, git
 from tests.generator.trainings import SharedEnvironments, Training, prepare
 
@@ -332,7 +333,7 @@ def test_a_module_at_the_root_of_the_repository_is_pointed_at(tmp_path: Path) ->
     for name in ("model.yaml", "train.py", "requirements.txt"):
         (root / name).rename(root / "models/churn" / name)
     (root / "mlflow_helpers.py").write_text("")
-    from generator.training_lock import lock_text
+    from generator.training.lock import lock_text
 
     (root / "models/churn/requirements.lock").write_text(lock_text(model, root, training.trainer.environments))
     commit = commit_all(root, "Many")

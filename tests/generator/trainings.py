@@ -16,7 +16,7 @@ from generator.config.model import Model, load
 from generator.ports import Environments, Reporter
 from generator.release import Release
 from generator.stages.train import Trainer, train
-from generator.training_lock import lock_text
+from generator.training.lock import lock_text
 from generator.version import Version
 from tests.environments import environment
 from tests.generator.repositories import commit_all, git

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generator.artifacts import file_sha256, write_atomically
+from generator.disk import file_sha256, write_atomically
 from generator.errors import GeneratorError
 from generator.ports import Environments, Reporter
 from generator.release import Release

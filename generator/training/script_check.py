@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from generator.config.model import Model
 from generator.config.places import config_problem
 from generator.errors import Problem
-from generator.script_names import Import, Names, Setting, names_in
+from generator.training.script_names import Import, Names, Setting, names_in
 
 MOST_FILES = 200
 MOST_BYTES = 2 * 2**20

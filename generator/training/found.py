@@ -9,7 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
-from generator.artifacts import Golden, TrainedModel, file_sha256
+from generator.artifacts import Golden, TrainedModel
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
 from generator.release import Release
 

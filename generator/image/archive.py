@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from generator.artifacts import file_sha256
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.diagnosis import package_of
+from generator.training.diagnosis import package_of
 
 Facts = Mapping[str, Any]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from generator.artifacts import RegisteredModel, TrainedModel
 from generator.errors import GeneratorError
+from generator.image.runtime_lock import locked
 from generator.render import render
-from generator.runtime_lock import locked
 
 # What some wheels expect of the system, and the slim Python image does not have (Debian package names).
 SYSTEM_PACKAGES = {"lightgbm": ("libgomp1",)}
-_SERVER = Path(__file__).parent.parent / "inference"
+_SERVER = Path(__file__).parents[2] / "inference"
 
 
 @dataclass(frozen=True)
