@@ -12,9 +12,8 @@ from generator.errors import GeneratorError
 
 # No hook, signature or editor of the user's may change or stop what a stage does.
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "gc.auto=0")
-_MOVED = re.compile(
-    r"\[(remote )?rejected\].*(fetch first|non-fast-forward|cannot lock ref|stale info|failed to lock)"
-)
+# Somebody pushed first: seen by our side, by the server, or by the server's lock on the branch.
+_MOVED = re.compile(r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|incorrect old value")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ SUMMARY: dict[Stage, str] = {
     Stage.OBSERVE: "see what the cluster runs",
 }
 
-# Stages that talk to the tracking server. Training secrets go to the script alone, that is to TRAIN.
+# Stages that talk to the tracking server, whose user and password may be among the training secrets.
 TRACKING: frozenset[Stage] = frozenset({Stage.TRAIN, Stage.REGISTER})
 
 

@@ -191,10 +191,9 @@ def _tracking_folder(job: Job, model: Model) -> tuple[Parcel, ...]:
 def _env(stage: Stage, job: Job, model: Model) -> dict[str, str]:
     """What a stage gets; our own variables last, so that no secret's name can replace one."""
     env: dict[str, str] = {}
-    if job.gets_training_secrets and stage is Stage.TRAIN:
-        env |= {name: _secret(name) for name in model.config.train.secrets}
-    if stage in TRACKING and model.config.tracking.secret:
-        env[model.config.tracking.secret] = _secret(model.config.tracking.secret)
+    if job.gets_training_secrets and stage in TRACKING:
+        config = model.config
+        env = {name: _secret(name) for name in (*config.train.secrets, config.tracking.secret) if name}
     if job.writes_git:
         env["GH_TOKEN"] = JOB_TOKEN
     return {**env, "RELEASE": RELEASE}

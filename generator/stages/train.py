@@ -53,7 +53,10 @@ def train(release: Release, with_: Trainer, *, tracking_uri: str | None = None) 
 
 def tracking_of(release: Release) -> str:
     """Where the runs of `release` go when nobody says otherwise."""
-    return release.model.config.tracking.uri or f"sqlite:///{release.store.folder.resolve() / 'mlflow.db'}"
+    return (
+        release.model.config.tracking.uri
+        or f"sqlite:///{release.store.folder.resolve() / 'tracking' / 'mlflow.db'}"
+    )
 
 
 class _Training:

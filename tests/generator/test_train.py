@@ -105,8 +105,8 @@ def test_what_it_leaves_behind(tmp_path: Path) -> None:
     store = training.release.store.folder
     assert sorted(path.name for path in store.iterdir()) == [
         "golden.json",
-        "mlartifacts",
         "model",
+        "tracking",
         "train.json",
         "train.log",
     ]
@@ -218,7 +218,7 @@ def test_the_harness_gets_no_way_to_the_scripts_folder(tmp_path: Path) -> None:
     for _, request, env in harness.asked:
         assert "PYTHONPATH" not in env
         assert request["release"] == "churn-1.2.3"
-        assert request["tracking_uri"] == f"sqlite:///{training.release.store.folder / 'mlflow.db'}"
+        assert request["tracking_uri"] == f"sqlite:///{training.release.store.folder / 'tracking/mlflow.db'}"
 
 
 def test_own_tracking_uris_and_golden_rows_are_passed_on(tmp_path: Path) -> None:
