@@ -54,26 +54,8 @@ def package(release: Release, given: Ingredients, with_: Packager) -> BuiltImage
     _check_ingredients(release, given)
     say, config = with_.reporter.say, release.model.config
     lock = _runtime_lock(release, given.trained, with_)
-    context, tag = release.work / "image", local_tag(release)
-    write_context(
-        context,
-        Content(
-            model=release.store.folder / "model",
-            lock=lock,
-            release=release_facts(given.trained, given.registered),
-            python=config.train.python,
-        ),
-    )
-    record = _record(release, given)
-    say(f"building the image for {config.image.platform}")
-    source = config.repository.url
-    with_.engine.build(
-        context,
-        tag=tag,
-        platform=config.image.platform,
-        labels=labels(given.trained, record, engine=with_.engine.name, source=source),
-        reporter=with_.reporter,
-    )
+    tag, record = local_tag(release), _record(release, given)
+    _build(release, given, with_, lock=lock, record=record)
     replayed, difference = _replay(release, given.trained, with_, tag)
     archive = release.store.folder / ARCHIVE
     digest = _store(release, with_.engine, tag, archive)
@@ -90,6 +72,21 @@ def package(release: Release, given: Ingredients, with_: Packager) -> BuiltImage
         largest_difference=difference,
         load_seconds=replayed.load_seconds,
         record=record,
+    )
+
+
+def _build(release: Release, given: Ingredients, with_: Packager, *, lock: str, record: Record) -> None:
+    context, config = release.work / "image", release.model.config
+    facts = release_facts(given.trained, given.registered)
+    model = release.store.folder / "model"
+    write_context(context, Content(model=model, lock=lock, release=facts, python=config.train.python))
+    with_.reporter.say(f"building the image for {config.image.platform}")
+    with_.engine.build(
+        context,
+        tag=local_tag(release),
+        platform=config.image.platform,
+        labels=labels(given.trained, record, engine=with_.engine.name, source=config.repository.url),
+        reporter=with_.reporter,
     )
 
 
