@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from generator.config.schema import ModelFile, WorkspaceFile
 from generator.config.types import Matching, Section
@@ -91,9 +90,9 @@ def _words(kind: Any) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "**required**"
-    if field.default is None or field.default in ({}, ()) or isinstance(field.default, Section):
+    if field.default_factory is not None or field.default is None or field.default in ({}, ()):
         return ""
     return f"`{_plain(field.default)}`"
 

@@ -130,8 +130,8 @@ class Limits(Section):
 class Resources(Section):
     """Resources of one pod."""
 
-    requests: Requests = Field(Requests(), description="Requests.")
-    limits: Limits = Field(Limits(), description="Limits.")
+    requests: Requests = Field(default_factory=Requests.model_construct, description="Requests.")
+    limits: Limits = Field(default_factory=Limits.model_construct, description="Limits.")
 
     @model_validator(mode="after")
     def _requests_below_limits(self) -> Resources:
@@ -175,7 +175,7 @@ class Serve(Section):
     """How the model is served."""
 
     replicas: int = Field(2, ge=1, le=10, description="Pods; left out when autoscaling is on.")
-    resources: Resources = Field(Resources(), description="Resources of one pod.")
+    resources: Resources = Field(default_factory=Resources.model_construct, description="Resources of one pod.")
     autoscaling: Autoscaling | None = Field(None, description="Scale on CPU use.")
     ingress: Ingress | None = Field(None, description="Expose the service by an Ingress.")
     service: Literal["ClusterIP", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
@@ -218,7 +218,9 @@ class Environment(Section):
     via: Literal["commit", "pull-request"] = Field("commit", description="How a promotion arrives.")
     approval: bool = Field(False, description="A person approves before a promotion.")
     rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails.")
-    serve: ServeOverride = Field(ServeOverride(), description="What differs here from `serve`.")
+    serve: ServeOverride = Field(
+        default_factory=ServeOverride.model_construct, description="What differs here from `serve`."
+    )
 
 
 def _none_is_empty(value: object) -> object:
@@ -230,7 +232,7 @@ class Deploy(Section):
 
     engine: Literal["argocd", "flux", "none"] = Field("none", description="The cluster's reconciler.")
     repository: Literal["same"] | t.GitUrl = Field("same", description="Repository of the overlays.")
-    push: Push = Field(Push(), description="How commits are pushed.")
+    push: Push = Field(default_factory=Push.model_construct, description="How commits are pushed.")
     observe: Literal["none"] | Observe = Field("none", description="How a rollout is watched.")
     environments: dict[t.EnvironmentName, Annotated[Environment, BeforeValidator(_none_is_empty)]] = Field(
         {}, max_length=10, description="In order: a tag deploys to the first one."
@@ -248,14 +250,14 @@ class ModelFile(Section):
 
     version: Literal[1] = Field(description="Version of this format.")
     name: t.Name = Field(description="The model's name: images, objects, tags and aliases are named by it.")
-    repository: Repository = Field(Repository(), description=Repository.__doc__)
+    repository: Repository = Field(default_factory=Repository.model_construct, description=Repository.__doc__)
     train: Train = Field(description=Train.__doc__)
-    tracking: Tracking = Field(Tracking(), description=Tracking.__doc__)
-    gate: Gate = Field(Gate(), description=Gate.__doc__)
+    tracking: Tracking = Field(default_factory=Tracking.model_construct, description=Tracking.__doc__)
+    gate: Gate = Field(default_factory=Gate.model_construct, description=Gate.__doc__)
     image: Image = Field(description=Image.__doc__)
-    serve: Serve = Field(Serve(), description=Serve.__doc__)
-    deploy: Deploy = Field(Deploy(), description=Deploy.__doc__)
-    pipeline: Pipeline = Field(Pipeline(), description=Pipeline.__doc__)
+    serve: Serve = Field(default_factory=Serve.model_construct, description=Serve.__doc__)
+    deploy: Deploy = Field(default_factory=Deploy.model_construct, description=Deploy.__doc__)
+    pipeline: Pipeline = Field(default_factory=Pipeline.model_construct, description=Pipeline.__doc__)
 
 
 class WorkspaceFile(Section):
