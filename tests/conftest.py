@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    parts.remember(dict(os.environ))
+    parts.remember()
     _keep_caches()
     home = _NOWHERE / "a-test-touched-HOME"
     home.write_text("")

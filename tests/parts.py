@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,16 +12,19 @@ import pytest
 
 _environment: dict[str, str] = {}
 _PREFIXES = ("AWS_", "DOCKER_", "TESTBED_")
+_KEPT_IN = "TESTS_STARTED_WITH"
 
 
-def remember(environment: dict[str, str]) -> None:
-    """Keeps the environment that the tests were started in, before it is made hostile."""
-    _environment.update(environment)
+def remember() -> None:
+    """Keeps what points at real parts, before the environment is made hostile; workers of xdist inherit it."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(_PREFIXES)}
+    os.environ.setdefault(_KEPT_IN, json.dumps(kept))
+    _environment.update(json.loads(os.environ[_KEPT_IN]))
 
 
 def started_with() -> dict[str, str]:
     """The variables that point at real parts: pass them on to what needs them."""
-    return {name: value for name, value in _environment.items() if name.startswith(_PREFIXES)}
+    return dict(_environment)
 
 
 def local_names() -> list[str]:
