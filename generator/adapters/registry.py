@@ -113,11 +113,12 @@ class HttpRegistry:
         headers = {"Accept": accept, **({"Authorization": self._token} if self._token else {})}
         try:
             answer = self._client.get(f"{self._base}/{path}", headers=headers)
-            for _ in range(5):  # blobs may be elsewhere; the login is never told to another host
+            home = _origin(answer.url)
+            for _ in range(5):  # blobs may be elsewhere; the login is told to nobody but the registry
                 if not answer.is_redirect:
                     break
                 url = answer.url.join(answer.headers["location"])
-                answer = self._client.get(url, headers=headers if url.host == answer.url.host else {})
+                answer = self._client.get(url, headers=headers if _origin(url) == home else {})
             return answer
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise GeneratorError(f"{self.host} cannot be reached: {error}") from error
@@ -188,6 +189,10 @@ class HttpRegistry:
 
     def _broken(self, reason: str) -> GeneratorError:
         return GeneratorError(f"{self.host}/{self.repository}: {reason}")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,9 +16,15 @@ class ProcessFailed(GeneratorError):
     """A program that ended badly: its command line, code and output."""
 
     def __init__(self, argv: tuple[str, ...], code: int | str, stdout: str, stderr: str) -> None:
-        self.argv, self.code, self.stdout, self.stderr = argv, code, stdout, stderr
-        output = "\n".join(part.strip() for part in (stdout, stderr) if part.strip())
-        super().__init__(f"`{' '.join(argv)}` ended with {code}" + (f":\n{output}" if output else ""))
+        self.code, self.stdout, self.stderr = code, _shown(stdout), _shown(stderr)
+        output = "\n".join(part.strip() for part in (self.stdout, self.stderr) if part.strip())
+        command = _shown(" ".join(argv))
+        super().__init__(f"`{command}` ended with {code}" + (f":\n{output}" if output else ""))
+
+
+def _shown(text: str) -> str:
+    """Without users and passwords in addresses: many a remote `origin` holds a token."""
+    return re.sub(r"(https?://)[^/@\s]+@", r"\1***@", text)
 
 
 class MissingProgram(GeneratorError):

@@ -43,7 +43,7 @@ class Content:
     parts: dict[str, bytes] = field(default_factory=dict)  # by path below /v2/churn/
     scheme: str = ""  # basic, bearer or nothing
     realm: str | None = None
-    moved: bool = False  # blobs are at another host
+    moved: str = ""  # where blobs are at another host: elsewhere, or twice, which sends on to elsewhere
     status: int = 200
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
@@ -66,6 +66,9 @@ def host(content: Content) -> Iterator[str]:
             if path.startswith("/token"):
                 good = authorization == f"Basic {base64.b64encode(f'ada:{SECRET}'.encode()).decode()}"
                 return self.answer(200 if good else 401, as_json({"token": "t0ken"}))
+            if self.path.startswith("/twice/"):
+                port = self.server.server_address[1]
+                return self.answer(307, b"", {"Location": f"http://localhost:{port}/elsewhere/{self.path[7:]}"})
             if self.path.startswith("/elsewhere/"):
                 return self.answer(200, content.parts["blobs/" + self.path.removeprefix("/elsewhere/")])
             if content.scheme and authorization is None:
@@ -74,7 +77,7 @@ def host(content: Content) -> Iterator[str]:
                 return self.answer(content.status, b"")
             if content.moved and path.startswith("blobs/"):
                 port = self.server.server_address[1]
-                return self.answer(307, b"", {"Location": f"http://localhost:{port}/elsewhere/{path[6:]}"})
+                return self.answer(307, b"", {"Location": f"http://localhost:{port}/{content.moved}/{path[6:]}"})
             return self.answer(200 if path in content.parts else 404, content.parts.get(path, b""))
 
         def challenge(self) -> str:
@@ -148,10 +151,12 @@ def test_a_login_never_goes_to_an_unencrypted_token_service(host: str, content: 
     assert "which is not https" in failure(registry(host))
 
 
-def test_a_login_stays_with_its_host_when_blobs_are_elsewhere(host: str, content: Content) -> None:
-    content.scheme, content.moved = "basic", True
+@pytest.mark.parametrize("moved", ["elsewhere", "twice"])
+def test_a_login_stays_with_its_host_when_blobs_are_elsewhere(host: str, content: Content, moved: str) -> None:
+    content.scheme, content.moved = "basic", moved
     assert registry(host).find("1.0.0") is not None
-    assert [header for path, header in content.asked if path.startswith("/elsewhere/")] == [None]
+    there = [header for path, header in content.asked if path.startswith(("/elsewhere/", "/twice/"))]
+    assert there == [None] * (1 if moved == "elsewhere" else 2)
 
 
 def test_an_index_means_its_only_linux_image(host: str, content: Content) -> None:
