@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,11 +80,13 @@ class Docker:
             )
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
-        command = ["docker", "run", "--rm", "--interactive", "--network=none", *CONFINED]
+        container = f"tagship-replay-{uuid.uuid4().hex}"
+        command = ["docker", "run", "--rm", "--interactive", f"--name={container}", "--network=none", *CONFINED]
         command += [f"--memory={memory}", f"--memory-swap={memory}", tag, "replay"]
         try:
             return read_replay(run(*command, stdin=golden, timeout=REPLAY_SECONDS))
         except ProcessFailed as error:
+            _remove_container(container)  # it outlives a command that was ended for its time
             if error.code == 137:
                 raise GeneratorError(
                     f"the server was killed in its container: it needs more than the {memory / 2**20:.0f} MiB of "
@@ -126,12 +129,16 @@ class Docker:
             until_ready(f"http://{address}", seconds=READY_SECONDS, alive=lambda: _runs(container))
             yield f"http://{address}"
         finally:
-            with contextlib.suppress(GeneratorError):
-                run("docker", "rm", "--force", container)
+            _remove_container(container)
 
     def remove(self, tag: str) -> None:
         with contextlib.suppress(ProcessFailed):
             run("docker", "image", "rm", "--force", tag)
+
+
+def _remove_container(container: str) -> None:
+    with contextlib.suppress(GeneratorError):
+        run("docker", "rm", "--force", "--volumes", container)
 
 
 def _runs(container: str) -> bool:

@@ -227,9 +227,21 @@ def test_golden_rows_are_replayed_without_network_rights_or_secrets(
         "--user=10001:10001", f"--memory={2**30}", f"--memory-swap={2**30}",
     } <= set(asked)  # fmt: skip
     assert asked[-2:] == [TAG, "replay"]
+    assert asked[0] == "run", "a container that ended by itself is not asked for again"
     assert not [
         word for word in asked if word.startswith(("-e", "--env", "-v", "--volume", "--mount", "--privileged"))
     ]
+
+
+def test_a_container_whose_replay_failed_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text(f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/asked\n[ "$1" = rm ]\n')
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(GeneratorError, match="the server in the image did not answer"):
+        Docker().replay(TAG, "{}", memory=2**30)
+    asked = (tmp_path / "asked").read_text().split()
+    (name,) = (word.removeprefix("--name=") for word in asked if word.startswith("--name="))
+    assert asked[-4:] == ["rm", "--force", "--volumes", name]
 
 
 @pytest.mark.parametrize("output", ["", "no JSON", "[]", '{"predictions"', '{"other": 1}'])
