@@ -29,6 +29,7 @@ def check_ready(workspace: Workspace, git: GitRepository, comparison: Comparison
             raise GeneratorError(f"releases are tagged on {branch}: run `git switch {branch}`")
         if git.fetch(branch) != head:
             raise GeneratorError(f"{branch} differs from origin's: run `git pull` and `git push` first")
+    git.fetch_tags()  # somebody else may have released since
     return head
 
 

@@ -126,11 +126,14 @@ class GitRepository:
     def tag(self, name: str, commit: str, message: str) -> None:
         self._git("tag", "--annotate", "--message", message, name, commit)
 
+    def fetch_tags(self) -> None:
+        """Every tag of origin's. Fails where one of ours points elsewhere: a release tag never moves."""
+        self._git("fetch", "--quiet", "origin", "refs/tags/*:refs/tags/*")
+
     def push_tag(self, name: str) -> None:
-        self._git("push", "--quiet", "origin", f"refs/tags/{name}:refs/tags/{name}")
-
-    def message(self, commit: str) -> str:
-        return self._git("log", "-1", "--format=%B", commit)
-
-    def author_of(self, commit: str) -> str:
-        return self._git("log", "-1", "--format=%an", commit).strip()
+        """Where origin refuses the tag it is removed here as well, so that nothing counts as released."""
+        try:
+            self._git("push", "--quiet", "origin", f"refs/tags/{name}:refs/tags/{name}")
+        except ProcessFailed as error:
+            self._git("tag", "--delete", name)
+            raise GeneratorError(f"the push of {name} was refused:\n{error.stderr.strip()}") from error

@@ -190,6 +190,22 @@ class TestRelease:
         again = generator("release", "--version", "0.1.0", cwd=root)
         assert (again.returncode, "exists already; tags are never moved" in again.stderr) == (1, True)
 
+    def test_what_somebody_else_released_counts(self, root: Path) -> None:
+        origin = root.parent / "origin.git"
+        git(origin, "tag", "v0.4.0", "main")
+        assert generator("release", "--dry-run", cwd=root).stdout.startswith("would push v0.4.1 at ")
+
+    def test_a_refused_push_leaves_no_tag(self, root: Path) -> None:
+        hook = root.parent / "origin.git/hooks/update"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\necho tags are protected >&2\nexit 1\n")
+        hook.chmod(0o755)
+        done = generator("release", cwd=root)
+        assert done.returncode == 1
+        assert "the push of v0.1.0 was refused" in done.stderr
+        assert "tags are protected" in done.stderr
+        assert git(root, "tag") == ""
+
     def test_what_stands_in_the_way_is_said(self, root: Path) -> None:
         def refusal() -> str:
             done = generator("release", cwd=root)
