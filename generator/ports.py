@@ -94,10 +94,6 @@ class Git(Protocol):
     @property
     def root(self) -> Path: ...
 
-    def commit_of(self, ref: str) -> str: ...
-
-    def is_clean(self) -> bool: ...
-
     def clone(self, source: str, *, branch: str | None = None, commit: str | None = None) -> None:
         """Fills `root`, which must not exist yet, from `source`."""
 

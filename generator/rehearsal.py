@@ -200,6 +200,8 @@ class _Rehearsal:
         try:
             with engine.serving(tag, environment={"TAGSHIP_DIGEST": digest}) as url:
                 return self._ask(release, url, digest)
+        except httpx.HTTPError as error:
+            raise GeneratorError(f"the server of {tag} was ready, but does not answer: {error}") from error
         finally:
             engine.remove(tag)
 

@@ -89,8 +89,15 @@ def release_of(workspace: Workspace, tag: str) -> Release:
         root=workspace.root.resolve(),
         store=Store(workspace.root.resolve() / ".tagship" / f"{model.name}-{version}"),
         attempt=uuid.uuid4().hex,
-        by=os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
+        by=os.environ.get("GITHUB_ACTOR") or _user(),
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 def run_stage(stage: Stage, release: Release, world: World, *, again: bool = False) -> Artifact:

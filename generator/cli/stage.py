@@ -8,12 +8,11 @@ from pathlib import Path
 import click
 
 from generator.cli.options import repository_option
-
-_STAGES = ["train", "gate", "register", "package", "publish", "deploy", "observe"]
+from generator.plan.pipeline import Stage
 
 
 @click.command()
-@click.argument("name", type=click.Choice(_STAGES))
+@click.argument("name", type=click.Choice([stage.value for stage in Stage]))
 @repository_option
 @click.option("--release", "tag", required=True, help="The release's tag, such as v1.2.3 or churn/v1.2.3.")
 @click.option("--again", is_flag=True, help="Do it again, even if it is done.")
@@ -21,13 +20,12 @@ _STAGES = ["train", "gate", "register", "package", "publish", "deploy", "observe
     "--allow-older", "older_because", metavar="REASON", help="deploy: accept a version that is not newer."
 )
 def command(name: str, root: Path, tag: str, again: bool, older_because: str | None) -> None:
-    """Run one stage of a release: NAME is train, gate, register, package, publish, deploy or observe.
+    """Run the stage NAME of a release.
 
     The tag must be checked out. What the stage did is kept in .tagship/<model>-<version>/<stage>.json.
     """
     from generator.cli.output import Terminal
     from generator.config.model import load
-    from generator.plan.pipeline import Stage
     from generator.wiring import World, release_of, run_stage
 
     terminal = Terminal()
