@@ -1,6 +1,7 @@
 """`python -m tests.checks [FILES…]`: all linters and rules over workflows; exit 1 when one finds something.
 
-Without files it checks this repository's own workflows, and that templates/github/tagship.lock is not stale.
+Without files it checks this repository's own: workflows, overlays, the image's Dockerfile, shell, and that
+templates/github/tagship.lock is not stale.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.checks import lock
+from generator.image.context import Content, dockerfile
+from tests.checks import lock, manifests
 from tests.checks.rules import broken
-from tests.checks.tools import ROOT, TOOLS, installed
+from tests.checks.tools import ROOT, TOOLS, hadolint, installed, own_scripts
 
 
 def main(arguments: list[str]) -> int:
@@ -21,6 +23,10 @@ def main(arguments: list[str]) -> int:
     found = {"our rules": "\n".join(problem for file in files for problem in broken(file))}
     if not arguments:
         found[lock.LOCK.name] = "\n".join(lock.stale(lock.LOCK.read_text(encoding="utf-8")))
+        found |= manifests.problems(ROOT)
+        content = Content(model=ROOT, lock="", release={}, python="3.11")
+        found["hadolint"] = hadolint(dockerfile(content))
+        found["shellcheck of .ci/run"] = own_scripts([ROOT / ".ci/run"])
     for name, tool in TOOLS.items():
         if installed(name):
             found[name] = tool(files)

@@ -47,6 +47,16 @@ def shellcheck(files: Iterable[Path]) -> str:
     return "\n".join(found)
 
 
+def hadolint(dockerfile: str) -> str:
+    """Dockerfiles, from their text."""
+    return _findings(_program("hadolint"), "--no-color", "-", stdin=dockerfile)
+
+
+def own_scripts(files: Iterable[Path]) -> str:
+    """The shell of this repository itself."""
+    return _findings(_program("shellcheck"), *_texts(files))
+
+
 def _scripts(file: Path) -> Iterator[tuple[str, str]]:
     """Where and what every `run:` of a workflow is."""
     jobs = parse(file.read_text(encoding="utf-8"), file.name).data["jobs"]
