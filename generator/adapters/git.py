@@ -55,6 +55,8 @@ class GitRepository:
         except ProcessFailed as error:
             if "not a git repository" in error.stderr:
                 raise GeneratorError("this folder is in no Git repository: run `git init` and commit") from error
+            if ref == "HEAD":
+                raise GeneratorError("no commit here yet: run `git add --all` and `git commit`") from error
             raise GeneratorError(f"Git knows no {ref!r} here: fetch it, or check the name") from error
 
     def top_level(self) -> Path:
@@ -96,7 +98,16 @@ class GitRepository:
         return True
 
     def fetch(self, branch: str) -> str:
-        self._git("fetch", "--quiet", "--no-tags", "origin", f"+refs/heads/{branch}:refs/remotes/origin/{branch}")
+        if self.origin() is None:
+            raise GeneratorError("there is no remote named origin: run `git remote add origin ADDRESS` and push")
+        refs = f"+refs/heads/{branch}:refs/remotes/origin/{branch}"
+        try:
+            self._git("fetch", "--quiet", "--no-tags", "origin", refs)
+        except ProcessFailed as error:
+            if "couldn't find remote ref" in error.stderr:
+                hint = f"origin has no branch {branch}: run `git push --set-upstream origin {branch}`"
+                raise GeneratorError(hint) from error
+            raise GeneratorError(f"{branch} cannot be fetched from origin:\n{error.stderr.strip()}") from error
         return self.commit_of(f"refs/remotes/origin/{branch}")
 
     def reset(self, commit: str) -> None:

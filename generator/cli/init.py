@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ def _lock_and_generate(path: Path, no_lock: bool) -> None:
 def _next_steps(path: Path, answers: Answers) -> None:
     from generator.scaffold import PLACEHOLDER_ACCOUNT
 
-    steps = [f"cd {path}"] if str(path) != "." else []
+    steps = [f"cd {shlex.quote(str(path))}"] if str(path) != "." else []
     steps += [
         f"look at model.yaml and {answers.script}",
         "generator validate",

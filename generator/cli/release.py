@@ -28,7 +28,7 @@ def command(models: tuple[str, ...], root: Path, bump: str, version_text: str | 
     from generator.version import Version
 
     workspace = load(root)
-    chosen = [workspace.model(name) for name in models or (None,)]
+    chosen = [workspace.model(name) for name in dict.fromkeys(models or (None,))]
     if version_text and len(chosen) > 1:
         raise click.UsageError("--version is for one model")
     git = GitRepository(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from generator.config.load import load_model, load_workspace
-from generator.config.schema import Environment, ModelFile, Resources, Serve
+from generator.config.schema import Environment, ModelFile, Serve
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.quantity import in_bytes
 from generator.version import Version
@@ -102,7 +103,7 @@ class Model:
         # An empty `autoscaling:` or `ingress:` switches it off here; elsewhere, empty is as good as absent.
         changes = {key: value for key, value in given.items() if value is not None or key in _REMOVABLE}
         if settings.serve.resources is not None:
-            changes["resources"] = _merged(self.config.serve.resources, settings.serve.resources)
+            changes["resources"] = settings.serve.resources.onto(self.config.serve.resources)
         return Target(name, namespace, self.config.serve.model_copy(update=changes), settings)
 
     def target(self, name: str) -> Target:
@@ -126,17 +127,6 @@ class Model:
 
     def image_tag(self, version: Version) -> str:
         return self.config.image.tag.replace("{name}", self.name).replace("{version}", str(version))
-
-
-def _merged(base: Resources, changes: Resources) -> Resources:
-    """`base` with what an environment names itself."""
-    parts = {
-        part: getattr(base, part).model_copy(
-            update={key: getattr(getattr(changes, part), key) for key in getattr(changes, part).model_fields_set}
-        )
-        for part in changes.model_fields_set
-    }
-    return base.model_copy(update=parts)
 
 
 @dataclass(frozen=True)
@@ -175,6 +165,8 @@ def load(root: Path) -> Workspace:
     """All models of the repository at `root`. Raises InvalidInput with every problem of every file."""
     if not (root / "tagship.yaml").is_file():
         if not (root / "model.yaml").is_file():
+            if os.path.lexists(root / "model.yaml"):
+                raise GeneratorError("model.yaml is no file, or a link to none: put a file there")
             raise GeneratorError("no model.yaml here: run `generator init`, or change to the repository's root")
         model = Model(load_model(root / "model.yaml", "model.yaml"), ".")
         if problems := _clashes([model]):

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import decode_source
 from pathlib import Path, PurePosixPath
 
 from generator.config.model import Model
@@ -106,6 +107,8 @@ def _unusable(model: Model, root: Path) -> Problem | None:
             f"train.script: {converted}"
         )
         return config_problem(model, root, ("train", "script"), message)
+    if path.exists() and not path.is_file():
+        return config_problem(model, root, ("train", "script"), f"{given} is no file; name the training script")
     if not path.is_file():
         here = sorted(item.name for item in (root / model.folder).glob("*.py"))[:5]
         hint = f"there are: {', '.join(here)}" if here else "add it, or name another"
@@ -180,6 +183,7 @@ def _parse(script: Script, root: Path, path: str, version: tuple[int, int]) -> N
             raise MemoryError
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            decode_source(raw)  # as Python does: ast lets wrong bytes in comments pass
             tree = ast.parse(raw, path, feature_version=None if newer else version)
         names = names_in(tree)
     except (SyntaxError, ValueError) as error:
@@ -197,6 +201,10 @@ def _parse(script: Script, root: Path, path: str, version: tuple[int, int]) -> N
 
 
 def _syntax_problem(path: str, error: SyntaxError | ValueError) -> Problem:
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = f"0x{error.object[error.start]:02x}"
+        return Problem(path, line, 1, f"byte {byte} is not {error.encoding.upper()}; save the file as UTF-8")
     if not isinstance(error, SyntaxError):
         return Problem(path, 1, 1, f"is not Python: {error}")
     return Problem(path, error.lineno or 1, max(error.offset or 1, 1), f"is not valid Python: {error.msg}")

@@ -165,6 +165,18 @@ def test_a_bug_says_that_it_is_one(tmp_path: Path) -> None:
     assert "This is a bug in tagship" in done.stderr
 
 
+def test_nothing_committed_yet(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    done = generator("rehearse", cwd=tmp_path)
+    assert (done.returncode, "no commit here yet: run `git add --all`" in done.stderr) == (1, True)
+
+
+def test_a_folder_called_model_yaml(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").mkdir()
+    done = generator("validate", cwd=tmp_path)
+    assert (done.returncode, "model.yaml is no file" in done.stderr) == (1, True)
+
+
 class TestRelease:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
@@ -189,6 +201,21 @@ class TestRelease:
         )
         again = generator("release", "--version", "0.1.0", cwd=root)
         assert (again.returncode, "exists already; tags are never moved" in again.stderr) == (1, True)
+
+    def test_a_model_named_twice_is_released_once(self, root: Path) -> None:
+        done = generator("release", "churn", "churn", "--dry-run", cwd=root)
+        assert done.stdout.count("would push v0.1.0") == 1, done.stderr
+
+    def test_an_origin_without_the_branch_and_none_at_all(self, root: Path) -> None:
+        git(root.parent / "origin.git", "branch", "--move", "main", "other")
+        done = generator("release", cwd=root)
+        assert done.stderr == "error: origin has no branch main: run `git push --set-upstream origin main`\n"
+        git(root, "remote", "set-url", "origin", str(root.parent / "gone.git"))
+        done = generator("release", cwd=root)
+        assert done.stderr.startswith("error: main cannot be fetched from origin:\n")
+        git(root, "remote", "remove", "origin")
+        done = generator("release", cwd=root)
+        assert "there is no remote named origin: run `git remote add origin ADDRESS`" in done.stderr
 
     def test_what_somebody_else_released_counts(self, root: Path) -> None:
         origin = root.parent / "origin.git"

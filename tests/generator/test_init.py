@@ -27,6 +27,7 @@ def test_each_framework_gives_a_valid_repository(framework: str, tmp_path: Path)
     assert script_problems(model, root) == []
     assert (root / "model.yaml").read_text().startswith("# yaml-language-server: $schema=")
     assert "generator rehearse" in done.stdout.split("Next:")[1]
+    assert "1. cd 'My Model'\n" in done.stdout
 
 
 def test_flags_answer_the_questions(tmp_path: Path) -> None:

@@ -168,6 +168,24 @@ def test_missing_script_names_those_that_are_there(tmp_path: Path) -> None:
     assert found == "model.yaml:3:17: the training script fit.py is not in this folder; there are: train.py"
 
 
+def test_a_folder_instead_of_the_script(tmp_path: Path) -> None:
+    model = model_of(tmp_path, "")
+    (tmp_path / "train.py").unlink()
+    (tmp_path / "train.py").mkdir()
+    (found,) = script_problems(model, tmp_path)
+    assert str(found) == "model.yaml:3:17: train.py is no file; name the training script"
+
+
+def test_a_script_in_another_encoding(tmp_path: Path) -> None:
+    text = f"import mlflow\n# caf\xe9\n{LOGS}"
+    model = model_of(tmp_path, "")
+    (tmp_path / "train.py").write_bytes(text.encode("latin-1"))
+    (found,) = script_problems(model, tmp_path)
+    assert str(found) == "train.py:2:1: byte 0xe9 is not UTF-8; save the file as UTF-8"
+    (tmp_path / "train.py").write_bytes(f"# coding: latin-1\n{text}".encode("latin-1"))
+    assert script_problems(model, tmp_path) == []
+
+
 def test_a_link_out_of_the_folder(tmp_path: Path) -> None:
     root = tmp_path / "root"
     model = model_of(root, "")
