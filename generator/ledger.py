@@ -98,8 +98,8 @@ class Ledger(Part):
         return (
             "# What runs here, what ran, and what must not come back. Written by `generator stage deploy`.\n"
             f"schema_version: 1\n"
-            f"model: {self.model}\n"
-            f"environment: {self.environment}\n"
+            f"model: {quote(self.model)}\n"
+            f"environment: {quote(self.environment)}\n"
             f"current: {_line(self.current) if self.current else 'null'}\n"
             f"rejected: [{', '.join(_line(item) for item in self.rejected)}]\n"
             f"history:{chr(10) + entries if entries else f' []{chr(10)}'}"

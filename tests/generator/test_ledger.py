@@ -31,6 +31,12 @@ def test_it_reads_back_as_written() -> None:
     assert [e.version for e in ledger.history] == ["1.0.0"]
 
 
+@pytest.mark.parametrize("name", ["null", "true", "on", "e1"])
+def test_a_name_that_yaml_would_read_as_something_else(name: str) -> None:
+    ledger = Ledger(model=name, environment=name)
+    assert read_ledger(ledger.text(), "r") == ledger
+
+
 def test_current_and_rejected_are_adjacent_lines() -> None:
     lines = EMPTY.with_release(entry("1.0.0")).text().splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("current: "))
@@ -60,7 +66,7 @@ def test_a_rejected_version_or_digest_stays_away(again: Entry) -> None:
     ("old", "new", "message"),
     [
         ("schema_version: 1", "schema_version: 2", "r:2:17"),
-        ("model: churn", "model: ../x", "r:3:8"),
+        ('model: "churn"', "model: ../x", "r:3:8"),
         ("rejected: []", "rejected: 1", "r:6:11"),
         ("history: []", "histroy: []", "r:7:10"),
         ("current: null", "current: {version: 1}", "r:5:"),

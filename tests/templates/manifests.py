@@ -13,8 +13,8 @@ from kubernetes_validate.utils import all_versions
 from packaging.version import Version
 
 from generator.adapters.kustomize import Kustomize
-from generator.disk import write_atomically
 from generator.config.model import Model, Workspace, load
+from generator.disk import write_atomically
 from generator.files import apply
 from generator.generate import compare_kubernetes
 from generator.ledger import Entry, Ledger

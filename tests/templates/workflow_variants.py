@@ -17,7 +17,7 @@ GIT_INSTALL = "git+https://github.com/acme/tagship@0123456789abcdef0123456789abc
 EVERYTHING = """\
 version: 1
 name: churn
-repository: {url: https://github.com/acme/churn, branch: main, id: 456789, owner_id: 123456}
+repository: {url: https://github.com/acme/churn, branch: main}
 train:
   script: train.py
   timeout: 1800

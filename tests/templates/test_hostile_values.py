@@ -1,4 +1,4 @@
-"""No value of model.yaml changes the structure of a workflow, or becomes an expression that GitHub evaluates."""
+"""No value of model.yaml changes the structure of a generated file, or becomes an expression of GitHub's."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from pydantic import ValidationError
 
 from generator.config.model import Model, Workspace
 from generator.config.schema import ModelFile
+from generator.ledger import Ledger
+from generator.plan.overlays import plan_base, plan_kubernetes
 from generator.plan.workflows import plan_workflows
 from generator.render import text_of
 from generator.yamlio import parse
+from tests.templates.manifests import ENTRY
 
 ECR = "123456789012.dkr.ecr.eu-north-1.amazonaws.com"
 Place = tuple[str | int, ...]
@@ -45,7 +48,12 @@ HARMLESS: dict[str, Any] = {
         "tag": "{version}",
         "role": "arn:aws:iam::123456789012:role/release",
     },
-    "deploy": {"environments": {"staging": {"namespace": "churn-staging"}}},
+    "serve": {
+        "ingress": {"host": "churn.example.com"},
+        "autoscaling": {"min": 2, "max": 3},
+        "resources": {"limits": {"memory": "1Gi", "cpu": "1"}, "requests": {"memory": "512Mi", "cpu": "250m"}},
+    },
+    "deploy": {"engine": "argocd", "environments": {"staging": {"namespace": "churn-staging"}}},
     "pipeline": {"install": "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef01234567"},
 }
 PLACES: tuple[Place, ...] = (
@@ -65,6 +73,9 @@ PLACES: tuple[Place, ...] = (
     ("image", "repository"),
     ("image", "tag"),
     ("image", "role"),
+    ("serve", "ingress", "host"),
+    ("serve", "resources", "limits", "memory"),
+    ("serve", "resources", "requests", "cpu"),
     ("deploy", "environments", "staging", "namespace"),
     ("pipeline", "install"),
 )
@@ -139,20 +150,24 @@ class Structure:
 
 
 def rendered(config: ModelFile) -> list[str]:
-    """The workflows of a root model."""
-    workspace = Workspace(Path("/nowhere"), (Model(config, "."),))
-    planned = plan_workflows(workspace, install=str(config.pipeline.install))
-    return [text_of(file) for file in planned if file.path.endswith(".yml")]
+    """Every YAML file of a root model, before its first release and after it."""
+    model = Model(config, ".")
+    workspace = Workspace(Path("/nowhere"), (model,))
+    ledger = Ledger(model=model.name, environment="staging")
+    planned = [*plan_workflows(workspace, install=str(config.pipeline.install)), *plan_base(workspace.models)]
+    for found in (ledger, ledger.with_release(ENTRY)):
+        planned += plan_kubernetes(model, {"staging": found})
+    return [text_of(file) for file in planned if file.path.endswith((".yml", ".yaml"))]
 
 
 def structure(config: ModelFile) -> Structure:
-    """The structure of all workflows of a root model."""
+    """The structure of all generated files of a root model."""
     texts = rendered(config)
     expressions = [
         re.sub(r"secrets\.\w+", "secrets.*", found) for found in re.findall(r"\$\{\{.*?\}\}", "".join(texts))
     ]
     return Structure(
-        tuple(shape(parse(text, "workflow").data) for text in texts),
+        tuple(shape(parse(part, "file").data) for text in texts for part in text.split("\n---\n")),
         tuple(len(text.splitlines()) for text in texts),
         tuple(sorted(expressions)),
     )
@@ -185,29 +200,32 @@ def accepted(config: dict[str, Any]) -> ModelFile | None:
 
 
 @cache
-def harmless() -> Structure:
-    return structure(ModelFile.model_validate(HARMLESS))
+def harmless(engine: str) -> Structure:
+    return structure(ModelFile.model_validate(with_value(HARMLESS, ("deploy", "engine"), engine)))
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.dictionaries(st.sampled_from(PLACES), VALUES, min_size=1, max_size=len(PLACES)))
-def test_no_value_changes_the_structure(values: dict[Place, str]) -> None:
-    config = HARMLESS
+@given(
+    st.dictionaries(st.sampled_from(PLACES), VALUES, min_size=1, max_size=len(PLACES)),
+    st.sampled_from(["argocd", "flux", "none"]),
+)
+def test_no_value_changes_the_structure(values: dict[Place, str], engine: str) -> None:
+    config = with_value(HARMLESS, ("deploy", "engine"), engine)
     for place, value in values.items():
         changed = with_value(config, place, value)
         if accepted(changed) is not None:
             config = changed
-    assert structure(ModelFile.model_validate(config)) == harmless()
+    assert structure(ModelFile.model_validate(config)) == harmless(engine)
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
-def test_a_value_that_reaches_a_workflow_holds_no_expression(place: Place) -> None:
+def test_a_value_that_reaches_a_file_holds_no_expression(place: Place) -> None:
     """Quotes don't stop GitHub from evaluating an expression, so the schema or the plan must keep it out."""
     for value in (value for value in NASTY if "${{" in value or "\n" in value):
         config = accepted(with_value(HARMLESS, place, value))
         if config is not None:
             assert value not in "".join(rendered(config)), (
-                f"{'.'.join(map(str, place))}: {value!r} is in a workflow"
+                f"{'.'.join(map(str, place))}: {value!r} is in a generated file"
             )
 
 
@@ -215,4 +233,4 @@ def test_the_comparison_sees_a_difference() -> None:
     """A check of the check: another feature is another structure."""
     without_secrets = copy.deepcopy(HARMLESS)
     del without_secrets["train"]["secrets"]
-    assert structure(ModelFile.model_validate(without_secrets)) != harmless()
+    assert structure(ModelFile.model_validate(without_secrets)) != harmless("argocd")
