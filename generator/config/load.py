@@ -162,6 +162,11 @@ def _contradictions(config: ModelFile, document: Document) -> list[Problem]:
     ):
         message = "the champion's metric needs a threshold in gate.metrics, whose min or max gives its direction"
         problems.append(document.problem(("gate", "champion"), message))
+    for name, settings in config.deploy.environments.items():
+        if settings.serve.resources is not None:
+            path: Path_ = ("deploy", "environments", name, "serve", "resources")
+            resources = settings.serve.resources.onto(config.serve.resources)
+            problems += [document.problem(path, f"with serve.resources, {why}") for why in resources.excesses()]
     for name in config.train.env:
         if _RESERVED.fullmatch(name) or name in config.train.secrets:
             message = f"{name} is set by the pipeline or is a secret already; remove it"

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from generator.config.schema import ModelFile, WorkspaceFile
 from generator.config.types import Matching, Section
-from generator.config.unsupported import NOT_YET
+from generator.config.unsupported import NOTES
 
 
 def json_schema(*, workspace: bool = False) -> str:
@@ -27,7 +27,8 @@ def reference() -> str:
         "# model.yaml, key by key",
         "",
         "Made from the schema by `generator schema --markdown`; a test fails when this page is stale. An",
-        "unknown key is an error. *Not yet*: the key is known, and refused until its feature exists.",
+        "unknown key is an error. *Not yet*, *only … yet*: the key or the other values are known, and refused",
+        "until their feature exists.",
         "",
     ]
     for path, section in _sections(ModelFile, ""):
@@ -36,7 +37,7 @@ def reference() -> str:
         lines += ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
         for name, field in section.model_fields.items():
             full = f"{path}.{name}".lstrip(".")
-            note = " *Not yet.*" if full in NOT_YET else ""
+            note = f" {NOTES[full]}" if full in NOTES else ""
             cells = (f"`{name}`", _kind(field), _default(field), (field.description or "") + note)
             lines.append(f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |")
         lines.append("")

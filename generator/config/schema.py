@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from generator.config import types as t
+from generator.config.resources import Resources, ResourcesOverride
 from generator.config.types import Section
-from generator.quantity import amount
 
 
 class Repository(Section):
@@ -113,35 +113,6 @@ class Image(Section):
     max_size: t.Bytes = Field("2Gi", description="Largest image archive that may be published.")
 
 
-class Requests(Section):
-    """Resources that the scheduler sets aside."""
-
-    cpu: t.Quantity = Field("250m", description="CPU request.")
-    memory: t.Quantity = Field("512Mi", description="Memory request.")
-
-
-class Limits(Section):
-    """Resources that a pod may not exceed."""
-
-    cpu: t.Quantity | None = Field(None, description="CPU limit; none by default, since it only throttles.")
-    memory: t.Quantity = Field("1Gi", description="Memory limit.")
-
-
-class Resources(Section):
-    """Resources of one pod."""
-
-    requests: Requests = Field(default_factory=Requests.model_construct, description="Requests.")
-    limits: Limits = Field(default_factory=Limits.model_construct, description="Limits.")
-
-    @model_validator(mode="after")
-    def _requests_below_limits(self) -> Resources:
-        for kind in ("cpu", "memory"):
-            request, limit = getattr(self.requests, kind), getattr(self.limits, kind)
-            if limit is not None and amount(request) > amount(limit):
-                raise ValueError(f"requests.{kind} {request} is more than limits.{kind} {limit}")
-        return self
-
-
 class Autoscaling(Section):
     """A HorizontalPodAutoscaler on CPU."""
 
@@ -191,7 +162,7 @@ class ServeOverride(Section):
     """What an environment changes of `serve`; what is absent stays."""
 
     replicas: int | None = Field(None, ge=1, le=10, description="See serve.replicas.")
-    resources: Resources | None = Field(None, description="See serve.resources.")
+    resources: ResourcesOverride | None = Field(None, description="See serve.resources.")
     autoscaling: Autoscaling | None = Field(None, description="See serve.autoscaling.")
     ingress: Ingress | None = Field(None, description="See serve.ingress.")
     service: Literal["ClusterIP", "LoadBalancer"] | None = Field(None, description="See serve.service.")

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from generator.config.schema import ModelFile
 from generator.yamlio import Document, Path_
 
-_given: Callable[[Any], bool] = bool
-
-
-def _differs(value: str) -> Callable[[Any], bool]:
-    return lambda given: given not in (None, value)
-
-
-_NOT_YET: tuple[tuple[Path_, Callable[[Any], bool], str], ...] = (
-    (("train", "indexes"), _given, "leave it out; only the default package index is used"),
-    (("train", "role"), _given, "leave it out"),
-    (("train", "feast"), _given, "leave it out"),
-    (("serve", "pull_secret"), _differs("none"), "use none (EKS nodes pull from ECR by themselves)"),
-    (("serve", "hooks"), _given, "leave it out"),
-    (("deploy", "repository"), _differs("same"), "use same"),
-    (("deploy", "push", "mode"), _differs("token"), "use token"),
-    (("deploy", "observe"), _differs("none"), "use none"),
+# Path, the only value that works (None where the key must be left out), and what to do.
+_NOT_YET: tuple[tuple[Path_, str | None, str], ...] = (
+    (("repository", "id"), None, "leave it out"),
+    (("repository", "owner_id"), None, "leave it out"),
+    (("train", "indexes"), None, "leave it out; only the default package index is used"),
+    (("train", "role"), None, "leave it out"),
+    (("train", "feast"), None, "leave it out"),
+    (("serve", "pull_secret"), "none", "use none (EKS nodes pull from ECR by themselves)"),
+    (("serve", "hooks"), None, "leave it out"),
+    (("deploy", "repository"), "same", "use same"),
+    (("deploy", "push", "mode"), "token", "use token"),
+    (("deploy", "observe"), "none", "use none"),
 )
-_NOT_YET_IN_ENVIRONMENT: tuple[tuple[Path_, Callable[[Any], bool], str], ...] = (
-    (("via",), _differs("commit"), "use commit"),
-    (("approval",), _given, "leave it out"),
-    (("rollback_on_failure",), _given, "leave it out"),
+_NOT_YET_IN_ENVIRONMENT: tuple[tuple[Path_, str | None, str], ...] = (
+    (("via",), "commit", "use commit"),
+    (("approval",), None, "leave it out"),
+    (("rollback_on_failure",), None, "leave it out"),
 )
 
-# For the reference page: every key above by its dotted name.
-NOT_YET = frozenset(
-    [".".join(map(str, path)) for path, test, _ in _NOT_YET if test is _given]
-    + [
-        f"deploy.environments.<environment>.{path[0]}"
-        for path, test, _ in _NOT_YET_IN_ENVIRONMENT
-        if test is _given
-    ]
-)
+
+def _dotted(path: Path_) -> str:
+    return ".".join(map(str, path))
+
+
+# For the reference page: what to say of every key above, by its dotted name.
+NOTES: dict[str, str] = {
+    _dotted(path): f"*Only `{works}` yet.*" if works else "*Not yet.*"
+    for path, works, _ in (
+        *_NOT_YET,
+        *(
+            (("deploy", "environments", "<environment>", *path), works, advice)
+            for path, works, advice in _NOT_YET_IN_ENVIRONMENT
+        ),
+    )
+}
 
 
 def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, str]]:
@@ -47,12 +50,12 @@ def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, 
     rows = list(_NOT_YET)
     for name in config.deploy.environments:
         rows += [
-            (("deploy", "environments", name, *path), test, advice)
-            for path, test, advice in _NOT_YET_IN_ENVIRONMENT
+            (("deploy", "environments", name, *path), works, advice)
+            for path, works, advice in _NOT_YET_IN_ENVIRONMENT
         ]
-    for path, test, advice in rows:
-        if test(_at(document.data, path)):
-            yield path, f"{'.'.join(map(str, path))} is not supported yet: {advice}"
+    for path, works, advice in rows:
+        if _at(document.data, path) not in (None, False, [], works):
+            yield path, f"{_dotted(path)} is not supported yet: {advice}"
 
 
 def _at(data: Any, path: Path_) -> Any:

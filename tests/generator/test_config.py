@@ -64,6 +64,8 @@ colour: 1
     ("more", "message"),
     [
         ("serve: {hooks: {file: hooks.py}}", "5:9: serve.hooks is not supported yet"),
+        ("serve: {hooks: {}}", "5:9: serve.hooks is not supported yet"),
+        ("repository: {owner_id: 1}", "5:14: repository.owner_id is not supported yet"),
         ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
         ("deploy: {push: {mode: app}}", "5:17: deploy.push.mode is not supported yet"),
         ("deploy: {repository: https://github.com/a/b}", "5:10: deploy.repository is not supported yet"),
@@ -131,6 +133,31 @@ deploy: {environments: {live: {serve: {resources: {limits: {memory: 2Gi}}}}}}
 """
     resources = write(tmp_path, model_yaml(more)).model(None).targets[0].serve.resources
     assert (resources.requests.cpu, resources.requests.memory, resources.limits.memory) == ("100m", "256Mi", "2Gi")
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "message"),
+    [
+        ("{limits: {memory: 4Gi}}", "{requests: {memory: 2Gi}}", None),
+        ("{limits: {cpu: '1'}}", "{limits: {cpu: null}, requests: {cpu: '2'}}", None),
+        (
+            "{requests: {memory: 2Gi}, limits: {memory: 4Gi}}",
+            "{limits: {memory: 1500Mi}}",
+            "requests.memory 2Gi is more than limits.memory 1500Mi",
+        ),
+    ],
+)
+def test_an_environments_resources_are_judged_with_those_of_serve(
+    tmp_path: Path, base: str, changes: str, message: str | None
+) -> None:
+    environments = f"{{live: {{serve: {{resources: {changes}}}}}}}"
+    text = model_yaml(f"serve: {{resources: {base}}}\ndeploy: {{environments: {environments}}}\n")
+    if message is None:
+        resources = write(tmp_path, text).model(None).targets[0].serve.resources
+        assert not [*resources.excesses()]
+    else:
+        with pytest.raises(InvalidInput, match=rf"model\.yaml:6:\d+: with serve\.resources, {message}"):
+            write(tmp_path, text)
 
 
 def test_environments_change_what_they_name(tmp_path: Path) -> None:
