@@ -173,10 +173,6 @@ class PublishedImage(Artifact):
     record: Record  # the published image's own, which wins over the artifacts'
 
     @property
-    def reference(self) -> str:
-        return f"{self.repository}@{self.digest}"
-
-    @property
     def summary(self) -> str:
         return f"{self.repository}:{self.tag} {'pushed' if self.pushed else 'was there'}, {self.digest[:19]}"
 

@@ -14,7 +14,6 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from generator.errors import InvalidInput, Problem
 
 LOGICAL_IMAGE = "inference"
-NO_DIGEST = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from generator.config.model import Model, Workspace
 from generator.errors import InvalidInput, Problem
 from generator.generate import ledgers
 from generator.ledger import Ledger
-from generator.overlay import NO_DIGEST, image_of, scalars_of
+from generator.overlay import image_of, scalars_of
+from generator.plan.overlays import UNRELEASED_DIGEST
 from generator.training.script_check import script_problems
 
 
@@ -65,7 +66,7 @@ def _image_problems(root: Path, overlay: str, ledger: Ledger) -> list[Problem]:
         image = image_of((root / shown).read_text(encoding="utf-8"), shown)
     except InvalidInput as error:
         return list(error.problems)
-    wanted = ledger.current.digest if ledger.current else NO_DIGEST
+    wanted = ledger.current.digest if ledger.current else UNRELEASED_DIGEST
     if image.digest != wanted:
         message = (
             f"the digest {image.digest} is not the ledger's {wanted}; only `generator stage deploy` changes it"

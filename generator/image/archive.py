@@ -18,6 +18,7 @@ from typing import Any
 from generator.disk import file_sha256
 from generator.errors import GeneratorError
 
+ARCHIVE = "image.tar"  # a release's image, beside its artifacts
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"

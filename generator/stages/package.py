@@ -13,7 +13,7 @@ from pathlib import Path
 from generator.artifacts import BuiltImage, GateReport, Record, RegisteredModel, TrainedModel
 from generator.disk import file_sha256, folder_sha256, write_atomically
 from generator.errors import GeneratorError
-from generator.image.archive import read_archive
+from generator.image.archive import ARCHIVE, read_archive
 from generator.image.context import Content, release_facts, server_requirements, write_context
 from generator.image.golden import compare, read_golden
 from generator.image.labels import kept_metrics, labels
@@ -22,7 +22,6 @@ from generator.ports import Engine, Environments, Replay, Reporter
 from generator.quantity import in_bytes
 from generator.release import Release
 
-ARCHIVE = "image.tar"  # beside the artifacts
 NOTHING = '{"request": null, "predictions": null}'
 
 

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from generator.artifacts import BuiltImage, PublishedImage, Record
 from generator.disk import file_sha256
 from generator.errors import GeneratorError
-from generator.image.archive import read_archive
+from generator.image.archive import ARCHIVE, read_archive
 from generator.image.labels import Labelled, read_labels
 from generator.ports import Found, Registry, Reporter
 from generator.release import Release
-
-ARCHIVE = "image.tar"
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,10 @@ def _published(release: Release, digest: str, record: Record, *, pushed: bool) -
 def _check_archive(release: Release, built: BuiltImage) -> Labelled:
     """The archive's own labels, after it was shown to be the built one and to belong to this release."""
     archive = release.store.folder / ARCHIVE
+    if archive.is_file() and (size := archive.stat().st_size) > release.model.max_image_bytes:
+        raise GeneratorError(f"{ARCHIVE} has {size} bytes, more than image.max_size allows; it is refused")
     image = read_archive(archive)
     labelled = read_labels(image.labels, ARCHIVE)
-    size = archive.stat().st_size
     expected = {
         "content": (file_sha256(archive), built.archive_sha256),
         "digest": (image.digest, built.digest),
@@ -96,8 +95,6 @@ def _check_archive(release: Release, built: BuiltImage) -> Labelled:
                 f"{ARCHIVE}: its {what} is {found}, but this release's is {wanted}; "
                 "it is refused, run `generator stage package` again"
             )
-    if size > release.model.max_image_bytes:
-        raise GeneratorError(f"{ARCHIVE} has {size} bytes, more than image.max_size allows; it is refused")
     if labelled.engine == "process" and not release.rehearsal:
         raise GeneratorError(
             f"{ARCHIVE} was made without a Docker engine, for a rehearsal: it is refused elsewhere"

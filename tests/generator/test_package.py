@@ -16,11 +16,11 @@ import pytest
 
 from generator.artifacts import BuiltImage
 from generator.errors import GeneratorError
-from generator.image.archive import read_archive, write_archive
+from generator.image.archive import ARCHIVE, read_archive, write_archive
 from generator.image.labels import read_labels
 from generator.ports import Replay, Reporter
 from generator.release import Release
-from generator.stages.package import ARCHIVE, Ingredients, Packager, package
+from generator.stages.package import Ingredients, Packager, package
 from tests.generator.packaged import LOCK, Predicted, Report, at_commit, ingredients, lay_out
 from tests.generator.workspaces import SMALLEST
 

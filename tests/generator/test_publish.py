@@ -73,7 +73,7 @@ def test_the_image_is_pushed_as_it_is(tmp_path: Path) -> None:
     published = run(release, built, registry)
     assert published.pushed
     assert published.digest == built.digest
-    assert published.reference == f"123456789012.dkr.ecr.eu-north-1.amazonaws.com/churn@{built.digest}"
+    assert published.repository == "123456789012.dkr.ecr.eu-north-1.amazonaws.com/churn"
     assert published.record == built.record
     found = registry.find("1.2.3")
     assert found is not None
