@@ -117,7 +117,8 @@ class GateReport(Artifact):
 
     @property
     def summary(self) -> str:
-        return f"{len(self.checks)} checks passed" if self.checks else "nothing to check"
+        names = ", ".join(check.metric for check in self.checks)
+        return f"passed: {names}" if names else "nothing to check"
 
 
 class RegisteredModel(Artifact):

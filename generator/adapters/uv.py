@@ -81,7 +81,7 @@ class Uv:
             timeout=INSTALL_SECONDS,
             log=folder.with_name(f"{folder.name}.log"),
             secrets=[value for name, value in os.environ.items() if re.match(r"UV_.*(PASSWORD|TOKEN)$", name)],
-            reporter=reporter,
+            reporter=_Brief(reporter),
         )
 
     def _no_python(self, python: str, output: str) -> str:
@@ -124,6 +124,20 @@ class Uv:
             except ProcessFailed as error:
                 raise _compile_failed(error.stderr) from error
         return _without_options(found)
+
+
+@dataclass(frozen=True)
+class _Brief:
+    """Leaves out what uv says of each package: the lock has it, and the log, too."""
+
+    reporter: Reporter
+
+    def say(self, line: str) -> None:
+        self.reporter.say(line)
+
+    def output(self, line: str) -> None:
+        if not line.startswith((" + ", "Using ", "Creating ")):
+            self.reporter.output(line)
 
 
 def _uv() -> str:
