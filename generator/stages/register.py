@@ -58,9 +58,16 @@ def register(
     answer = _ask(release, trained, with_, uri)
     if not answer.get("alias"):
         with_.reporter.say(f"the registry has no alias {ALIAS}: {answer.get('alias_error')}")
-    name, version = str(answer["name"]), int(answer["version"])
+    name, version = release.model.name, _version(answer)
     with_.reporter.say(f"{name} version {version}, {'registered' if answer.get('created') else 'as before'}")
     return _artifact(release, trained, name, version)
+
+
+def _version(answer: dict[str, Any]) -> int:
+    try:
+        return int(answer["version"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise GeneratorError(f"what MLflow answered about the version is not understood: {error!r}") from error
 
 
 def _artifact(release: Release, trained: TrainedModel, name: str | None, version: int | None) -> RegisteredModel:

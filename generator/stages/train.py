@@ -23,7 +23,7 @@ from generator.ports import Ended, Environments, Git, Harness, Reporter, Supervi
 from generator.release import Release
 from generator.training.diagnosis import Context, explain
 from generator.training.environment import make_environment
-from generator.training.found import golden_of, trained_model
+from generator.training.found import golden_of, passed_over, trained_model
 from generator.training.lock import lock_problems
 from generator.training.problems import About, problem_message
 from generator.training.script_check import Script, read_script, script_problems
@@ -99,6 +99,9 @@ class _Training:
             trained_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=ended.seconds,
         )
+        rows = f"{trained.golden.rows} golden rows recorded, source: {trained.golden.source}"
+        reason = passed_over(found)
+        self.with_.reporter.say(f"{rows} ({reason})" if reason else rows)
         self._keep()
         return trained
 

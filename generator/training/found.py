@@ -62,6 +62,12 @@ def golden_of(found: dict[str, Any], path: Path) -> Golden:
         raise GeneratorError(f"the golden rows were not recorded: {error}") from error
 
 
+def passed_over(found: dict[str, Any]) -> str | None:
+    """Why better golden rows could not be had, where the harness says so."""
+    reason = (found.get("golden") or {}).get("reason")
+    return _line(reason) if reason else None
+
+
 def public_uri(uri: str) -> str:
     """A tracking URI that may be shown: no user, password or query, and no path of this machine."""
     parts = urlsplit(uri)

@@ -25,6 +25,7 @@ _KEPT = re.compile(
     r"|AWS_CONTAINER_(?:CREDENTIALS_RELATIVE_URI|CREDENTIALS_FULL_URI|AUTHORIZATION_TOKEN(?:_FILE)?)"
 )
 _SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")  # in a proxy's address
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def script_variables(
         **_artifact_root(tracking_uri),
     }
     hidden = [*secrets.values(), *(value for name, value in kept.items() if name in _SECRET)]
+    hidden += [match[1] for value in kept.values() if (match := _PASSWORD.search(value))]
     return Variables(variables, tuple(hidden))
 
 

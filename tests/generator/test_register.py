@@ -169,3 +169,11 @@ def test_a_failure_is_put_into_words_without_secrets(tmp_path: Path) -> None:
     with pytest.raises(GeneratorError) as caught:
         given.run()
     assert str(caught.value) == "churn could not be registered: 403 for ***; run the stage again"
+
+
+@pytest.mark.parametrize("version", ["three", None, [3]])
+def test_an_answer_without_a_version_is_an_error(tmp_path: Path, version: object) -> None:
+    given = case(tmp_path, "https://mlflow.example.com", more=SERVER)
+    given.registry.answer["version"] = version
+    with pytest.raises(GeneratorError, match="about the version is not understood"):
+        given.run()

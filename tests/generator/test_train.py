@@ -17,6 +17,7 @@ from generator.artifacts import TrainedModel
 from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError
 from generator.training.problems import About, problem_message
+from generator.training.variables import script_variables
 from tests.generator.repositories import commit_all, git
 from tests.generator.trainings import SharedEnvironments, Training, prepare
 
@@ -292,6 +293,18 @@ def test_a_failed_second_try_leaves_no_artifact_of_the_first(tmp_path: Path) -> 
     training.run()
     harness.collected = {"ok": False, "problem": {"kind": "no-run", "searched": []}}
     assert "no MLflow run of it is to be found" in failure(training)
+
+
+def test_a_proxys_password_is_a_secret(tmp_path: Path) -> None:
+    training, _ = fake(tmp_path)
+    given = {
+        "HTTPS_PROXY": "http://ada:s3cret@proxy.example.com:3128",
+        "HTTP_PROXY": "http://proxy.example.com:3128",
+    }
+    paths = {"folder": tmp_path, "home": tmp_path, "python": tmp_path / "bin/python"}
+    variables = script_variables(training.release, given, tracking_uri="sqlite:///x.db", **paths)
+    assert variables.script["HTTPS_PROXY"] == given["HTTPS_PROXY"]
+    assert variables.secrets == ("s3cret",)
 
 
 def test_missing_secrets_are_named_before_anything_runs(tmp_path: Path) -> None:
