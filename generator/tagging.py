@@ -10,8 +10,6 @@ from generator.generate import ledgers
 from generator.validate import workspace_problems
 from generator.version import Version
 
-BUMPS = ("patch", "minor", "major")
-
 
 def check_ready(workspace: Workspace, git: GitRepository, comparison: Comparison) -> str:
     """The commit that may be tagged. Raises GeneratorError that says what stands in the way."""

@@ -9,22 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from generator.adapters.output import Silent
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.ports import Ended, Supervisor
 
 HARNESS = Path(__file__).parents[1] / "harness"  # run as a program, never imported here
 LARGEST = 32 * 2**20  # bytes of a response
 SECONDS = 1800.0  # of one command, in which a large model may have to be downloaded
-
-
-class _Silent:
-    """The harness's own chatter is kept for the message when it fails, not shown."""
-
-    def say(self, line: str) -> None:
-        pass
-
-    def output(self, line: str) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class MlflowHarness:
                 timeout=self.seconds,
                 log=folder / "log",
                 secrets=secrets,
-                reporter=_Silent(),
+                reporter=Silent(),  # its chatter is kept for the message when it fails, not shown
             )
             return _response(answered) or _died(ended, self.seconds)
 

@@ -175,3 +175,11 @@ class BoundedLog:
             self._head.write(piece)
         self._head.close()
         self._end.unlink(missing_ok=True)
+
+
+class Silent:
+    """A reporter that nobody follows; see ports.Reporter."""
+
+    def say(self, line: str) -> None: ...
+
+    def output(self, line: str) -> None: ...

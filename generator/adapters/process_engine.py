@@ -19,6 +19,7 @@ from pathlib import Path
 
 from generator.adapters.background import background, until_ready
 from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS, read_replay
+from generator.adapters.output import Silent
 from generator.adapters.shell import ProcessFailed, run
 from generator.disk import file_sha256, write_atomically
 from generator.errors import GeneratorError
@@ -98,7 +99,7 @@ class ProcessEngine:
         context = self._image(tag) / "context"
         if not context.is_dir():
             raise GeneratorError(f"no image {tag} on this machine: run `generator stage package` first")
-        python = self._python(context, _Silent())
+        python = self._python(context, Silent())
         variables = {
             "PATH": f"{python.parent}:/usr/bin:/bin",
             "LANG": "C.UTF-8",
@@ -130,14 +131,6 @@ class ProcessEngine:
         python = self.environments.create(folder / "venv", python=self.python, lock=lock, reporter=reporter)
         write_atomically(complete, str(python))
         return python
-
-
-class _Silent:
-    """Where nobody follows."""
-
-    def say(self, line: str) -> None: ...
-
-    def output(self, line: str) -> None: ...
 
 
 def _replace(folder: Path, fill: Callable[[Path], object]) -> None:
