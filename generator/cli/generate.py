@@ -42,11 +42,15 @@ def command(root: Path, mode: str | None) -> int:
 
 
 def _show(comparison: Comparison, *, with_diff: bool, hand_edits: bool) -> None:
-    from generator.files import Kind
+    from generator.files import LOCK, Kind
 
     for change in comparison.changes:
         click.echo(f"{change.kind}: {change.path}")
         if with_diff or (hand_edits and change.kind is Kind.EDITED):
             click.echo(change.diff(), nl=False)
+    if any(change.kind is Kind.KEEP_ORPHAN for change in comparison.changes):
+        click.echo(
+            f"an orphan is left alone: delete it, or keep it as yours and delete its line in {LOCK}", err=True
+        )
     if not comparison.changes:
         click.echo("up to date" if comparison.clean else "only .tagship.lock is stale")

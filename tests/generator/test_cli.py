@@ -137,6 +137,20 @@ def test_generate_twice_then_check(tmp_path: Path) -> None:
     assert "-# mine" in done.stdout, "what is replaced is shown"
 
 
+def test_an_edited_orphan_is_deleted_or_taken_over(tmp_path: Path) -> None:
+    write(tmp_path, model_yaml("serve: {monitoring: true}\npipeline: {install: .}\n"))
+    generator("generate", cwd=tmp_path)
+    orphan = tmp_path / "k8s/components/monitoring/service-monitor.yaml"
+    orphan.write_text("mine\n")
+    write(tmp_path, model_yaml("pipeline: {install: .}\n"))
+    done = generator("generate", cwd=tmp_path)
+    assert "delete it, or keep it as yours and delete its line in .tagship.lock" in done.stderr
+    assert orphan.read_text() == "mine\n"
+    lock = tmp_path / ".tagship.lock"
+    lock.write_text("".join(line for line in lock.open() if "service-monitor" not in line))
+    assert generator("generate", "--check", cwd=tmp_path).returncode == 0
+
+
 def test_generate_says_where_workflows_get_the_command(tmp_path: Path) -> None:
     write(tmp_path)
     done = generator("generate", cwd=tmp_path)
