@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ def newest_model(root: Path) -> Path:
 def serving(folder: Path, work: Path, *, host: str, port: int, reporter: Reporter) -> Iterator[str]:
     """Serves the MLflow model in `folder` until the block ends; gives the base URL.
 
-    `work` keeps the environment for the next time. Raises GeneratorError where the folder holds no model.
+    `work` keeps the environment for the next time. Raises GeneratorError where the folder holds no model
+    or somebody else has the port: the latter before anything is built.
     """
+    _check_port(host, port)
     model = folder if (folder / "MLmodel").is_file() else folder / "model"
     facts = _facts(model)
     uv = Uv()
@@ -56,6 +59,19 @@ def serving(folder: Path, work: Path, *, host: str, port: int, reporter: Reporte
     engine.build(work / "context", tag=TAG, platform="linux/amd64", labels={}, reporter=reporter)
     with engine.serving(TAG, environment={"TAGSHIP_HOST": host, "TAGSHIP_PORT": str(port)}) as url:
         yield url
+
+
+def _check_port(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or error
+        raise GeneratorError(
+            f"cannot listen on {host}:{port} ({reason}): name another with --port or --host"
+        ) from error
 
 
 def _facts(model: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -139,6 +140,7 @@ class BoundedLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._end.unlink(missing_ok=True)
         self._head = path.open("wb", buffering=0)
+        self._rest: BinaryIO | None = None  # self._end, once it is needed; opening it for each line is slow
 
     def write(self, line: str) -> None:
         self.tail.append(line[:2000])
@@ -149,8 +151,9 @@ class BoundedLog:
             return
         self._pieces.append(data)
         self._size += len(data)
-        with self._end.open("ab") as stream:
-            stream.write(data)
+        if self._rest is None:
+            self._rest = self._end.open("ab", buffering=0)
+        self._rest.write(data)
         if self._size > 2 * self._last:
             self._shorten()
 
@@ -159,7 +162,9 @@ class BoundedLog:
             gone = len(self._pieces.popleft())
             self._size -= gone
             self._dropped += gone
-        self._end.write_bytes(b"".join(self._pieces))
+        if self._rest is not None:
+            self._rest.truncate(0)
+            self._rest.write(b"".join(self._pieces))
 
     def __enter__(self) -> BoundedLog:
         return self
@@ -174,6 +179,8 @@ class BoundedLog:
         for piece in self._pieces:
             self._head.write(piece)
         self._head.close()
+        if self._rest is not None:
+            self._rest.close()
         self._end.unlink(missing_ok=True)
 
 

@@ -28,7 +28,11 @@ class Terminal:
 
     def output(self, line: str) -> None:
         """One line that a program printed."""
-        if not self._quiet_output:
+        if self._quiet_output:
+            return
+        if not self.console.is_terminal:  # no colours, and a talkative script need not wait for rich
+            self.console.file.write(f"{self._label:<9} | {line}\n" if self._label else f"| {line}\n")
+        else:
             self.console.print(f"{self._prefix()}[dim]| {escape(line)}[/dim]")
 
     def _prefix(self) -> str:

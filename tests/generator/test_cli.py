@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -189,6 +190,15 @@ def test_a_folder_called_model_yaml(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").mkdir()
     done = generator("validate", cwd=tmp_path)
     assert (done.returncode, "model.yaml is no file" in done.stderr) == (1, True)
+
+
+def test_a_busy_port_is_seen_before_anything_is_built(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        done = generator("serve", str(tmp_path), "--port", port, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use): name another with --port" in done.stderr
+    assert files(tmp_path) == set()
 
 
 class TestRelease:

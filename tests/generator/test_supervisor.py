@@ -333,6 +333,15 @@ def test_the_log_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["train.log"]
 
 
+def test_little_of_a_log_is_lost_when_we_are_killed(tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    with BoundedLog(path, first=10, last=200) as log:
+        for number in range(100):
+            log.write(f"line {number}")
+            kept = [file.read_text() for file in sorted(tmp_path.iterdir())]
+            assert kept[-1].endswith(f"line {number}\n")
+
+
 def test_a_short_log_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "train.log"
     with BoundedLog(path, first=10, last=2000) as log:
