@@ -58,7 +58,7 @@ class Docker:
     def build(
         self, context: Path, *, tag: str, platform: str, labels: Mapping[str, str], reporter: Reporter
     ) -> None:
-        command = ["docker", "build", "--network=host", "--progress=plain", f"--platform={platform}"]
+        command = ["docker", "build", "--progress=plain", f"--platform={platform}"]
         command += [f"--label={key}={value}" for key, value in sorted(labels.items())]
         log = context.with_name("docker-build.log")
         ended = self.supervisor.run(
