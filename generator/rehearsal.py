@@ -99,7 +99,9 @@ def rehearse(
         progress.say(f"what there is was kept in {folder}")
         raise
     if keep is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        with progress.working_on("clean up"):  # said, because a slow disk needs a while for whole environments
+            progress.say(f"removing {folder}; --keep keeps it")
+            shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
