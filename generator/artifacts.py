@@ -141,6 +141,7 @@ class Record(Part):
     run_id: RunId
     registered_version: Annotated[int, Field(ge=1)] | None = None
     data_sha256: Hash | None = None
+    golden_rows: Annotated[int, Field(ge=0, le=20)] = 0
     metrics: Metrics
 
 

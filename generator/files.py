@@ -19,6 +19,7 @@ from generator.errors import GeneratorError
 from generator.plan.files import Owner
 
 LOCK = ".tagship.lock"
+OURS = (".github/", "k8s/", ".tagship.")  # nothing else is ever written or removed
 _LOCK_HEADER = "# Files that `generator generate` owns, with their hashes. `sha256sum -c` reads it.\n"
 
 
@@ -162,6 +163,8 @@ def read_lock(root: Path) -> dict[str, str]:
         if match is None:
             raise GeneratorError(f"{LOCK}:{number}:1: not a line of this file; restore it with git")
         _inside(root, match[2])
+        if not match[2].startswith(OURS):
+            raise GeneratorError(f"{LOCK}:{number}:1: no file of ours is called {match[2]}; restore it with git")
         hashes[match[2]] = match[1]
     return hashes
 

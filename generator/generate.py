@@ -54,11 +54,17 @@ def ledgers(root: Path, model: Model) -> dict[str, Ledger]:
         if (root / shown).is_file():
             ledger = read_ledger((root / shown).read_text(encoding="utf-8"), shown)
             if (ledger.model, ledger.environment) != (model.name, target.name):
-                raise InvalidInput(
-                    [Problem(shown, 1, 1, f"is the ledger of {ledger.model}, {ledger.environment}")]
-                )
+                raise InvalidInput([Problem(shown, 1, 1, _other_ledger(shown, ledger))])
             found[target.name] = ledger
     return found
+
+
+def _other_ledger(shown: str, ledger: Ledger) -> str:
+    return (
+        f"is the ledger of {ledger.model} in {ledger.environment}. A model that is renamed is another model, "
+        f"and nothing selects the old one's pods: remove the old overlay (git rm -r {Path(shown).parent}), "
+        "then generate"
+    )
 
 
 def _rendered(root: Path, planned: Iterable[PlannedFile]) -> list[RenderedFile]:

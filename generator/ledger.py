@@ -41,6 +41,7 @@ class Entry(Part):
     registered: Annotated[int, Field(ge=1)] | None = None
     commit: Commit
     data: Hash | None = None
+    golden: Annotated[int, Field(ge=0, le=20)] | None = None  # rows; 0: only that the model loads was tested
     metrics: Metrics = {}
     at: Time
     by: Line

@@ -17,6 +17,35 @@ _LIKELY = ("train.py", "training.py", "src/train.py", "model/train.py")
 PLACEHOLDER_ACCOUNT = "123456789012"
 
 
+_ANSWERS: dict[str, tuple[str, str]] = {
+    "name": (r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", "lower-case words joined by -, at most 40 characters"),
+    "aws_account": (r"\d{12}", "the account's 12 digits"),
+    "aws_region": (r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-north-1"),
+    "environments": (
+        r"[a-z][a-z0-9-]*(\s*,\s*[a-z][a-z0-9-]*)*",
+        "lower-case words with commas between, such as staging,production",
+    ),
+}
+
+
+def answer_problem(key: str, text: str) -> str | None:
+    """What is wrong with an answer, so that it is asked again at once; model.yaml's schema has the last word."""
+    pattern, meaning = _ANSWERS[key]
+    return None if re.fullmatch(pattern, text.strip(), re.ASCII) else f"must be {meaning}"
+
+
+def check_place(path: Path) -> None:
+    """Refuses a folder inside a repository: GitHub reads workflows at the root alone."""
+    inside = next((parent for parent in (path.resolve(), *path.resolve().parents) if parent.is_dir()), path)
+    git = GitRepository(inside)
+    if git.exists() and git.top_level().resolve() != path.resolve():
+        raise GeneratorError(
+            f"{path} lies inside the Git repository {git.top_level()}: run `generator init` at its root. "
+            "For several models in one repository, give each a folder with a model.yaml and list them in "
+            "tagship.yaml at the root (`models: [models/*]`)"
+        )
+
+
 def find_script(root: Path) -> str | None:
     """The training script that the repository has: by its name, else the only file that logs a model."""
     for likely in _LIKELY:

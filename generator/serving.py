@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
+from generator.artifacts import TrainedModel
 from generator.errors import GeneratorError
 from generator.image.context import Content, server_requirements, write_context
 from generator.image.runtime_lock import Sources, requirements
 from generator.ports import Reporter
-from generator.yamlio import read
 
 TAG = "tagship.local/served:latest"
 
@@ -53,7 +55,7 @@ def serving(folder: Path, work: Path, *, host: str, port: int, reporter: Reporte
     )
     reporter.say("resolving what the model and the server require")
     lock = uv.compile(wanted, python=python, folder=model)
-    release = {"name": model.parent.name, "version": "0.0.0", "run_id": facts["run"], "commit": None}
+    release = {"run_id": facts["run"], "commit": None, **_identity(model)}
     write_context(work / "context", Content(model=model, lock=lock, release=release, python=python))
     engine = ProcessEngine(work / "engine", uv, python)
     engine.build(work / "context", tag=TAG, platform="linux/amd64", labels={}, reporter=reporter)
@@ -74,10 +76,24 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
+def _identity(model: Path) -> dict[str, str]:
+    """Name and version: of the release whose artifacts stand beside the model, else made up from its folder."""
+    try:
+        trained = TrainedModel.model_validate_json((model.parent / "train.json").read_bytes())
+    except (OSError, ValueError):
+        return {"name": model.resolve().name, "version": "0.0.0"}
+    return {"name": trained.name, "version": trained.version, "commit": trained.commit}
+
+
 def _facts(model: Path) -> dict[str, Any]:
     if not (model / "MLmodel").is_file():
         raise GeneratorError(f"{model} holds no MLmodel file: name the folder of an MLflow model")
-    described = read(model / "MLmodel", str(model / "MLmodel")).data
+    try:
+        described = yaml.load((model / "MLmodel").read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GeneratorError(f"{model / 'MLmodel'} cannot be read: {error}") from error
+    if not isinstance(described, dict):
+        raise GeneratorError(f"{model / 'MLmodel'} is no MLmodel file")
     flavors = described.get("flavors", {})
     pyfunc = flavors.get("python_function", {})
     if not pyfunc or not (model / "requirements.txt").is_file():

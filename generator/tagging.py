@@ -42,6 +42,9 @@ def check_version(model: Model, workspace: Workspace, git: GitRepository, versio
     """Refuses a version that was tagged, or that a deploy would refuse."""
     if model.tag(version) in _tags(model, git):
         raise GeneratorError(f"tag {model.tag(version)} exists already; tags are never moved")
+    known = [Version.parse(tag.removeprefix(model.tag_prefix)) for tag in _tags(model, git)]
+    if known and version < max(known):
+        raise GeneratorError(f"{version} is older than {max(known)}, which is tagged: a deploy would refuse it")
     first = model.targets[0].name
     ledger = ledgers(workspace.root, model).get(first)
     if ledger and ledger.highest and version <= ledger.highest:

@@ -23,7 +23,18 @@ def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Prob
 
             problems += lock_problems(model, workspace.root)
         problems += ledger_problems(workspace.root, model)
-    return problems
+    return problems + _forgotten_overlays(workspace)
+
+
+def _forgotten_overlays(workspace: Workspace) -> list[Problem]:
+    """Overlays of environments and models that are gone: without what `generate` removed they do not render."""
+    wanted = {model.overlay(target.name) for model in workspace for target in model.targets}
+    found = {
+        path.parent.relative_to(workspace.root).as_posix()
+        for path in (workspace.root / "k8s/overlays").rglob("release.yaml")
+    }
+    message = "belongs to no environment of any model.yaml: name it there, or remove the folder (git rm -r)"
+    return [Problem(f"{overlay}/release.yaml", 0, 0, message) for overlay in sorted(found - wanted)]
 
 
 def ledger_problems(root: Path, model: Model) -> list[Problem]:

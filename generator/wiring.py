@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -104,6 +105,7 @@ def run_stage(stage: Stage, release: Release, world: World, *, again: bool = Fal
     """Runs a stage and stores its artifact. A stage that is done, from the same artifact before it, stays done."""
     place = ORDER.index(stage)
     previous = release.store.sha256(ORDER[place - 1]) if place else None
+    _check_chain(stage, release)
     if not again and release.store.has(stage):
         done = release.read(stage, KINDS[stage])
         if done.previous == previous:
@@ -112,6 +114,18 @@ def run_stage(stage: Stage, release: Release, world: World, *, again: bool = Fal
     artifact = _STAGES[stage](release, world).model_copy(update={"previous": previous})
     release.store.write(stage, artifact)
     return artifact
+
+
+def _check_chain(stage: Stage, release: Release) -> None:
+    """Refuses to go on from artifacts of which an earlier one was made anew meanwhile. Absent ones say nothing."""
+    earlier = [item for item in ORDER[: ORDER.index(stage)] if release.store.has(item)]
+    for before, after in itertools.pairwise(earlier):
+        follows = ORDER.index(after) == ORDER.index(before) + 1
+        if follows and release.read(after, KINDS[after]).previous != release.store.sha256(before):
+            raise GeneratorError(
+                f"{before} was done again after {after}: run `generator stage {after}` again, "
+                "and the stages after it"
+            )
 
 
 def _train(release: Release, world: World) -> Artifact:

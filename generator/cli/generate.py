@@ -41,11 +41,22 @@ def command(root: Path, mode: str | None) -> int:
     return 0
 
 
+# What `generate` says that it did, where --check says what is to be done.
+_DONE = {
+    "create": "wrote",
+    "update": "updated",
+    "hand-edited": "restored, it was edited by hand",
+    "remove": "removed",
+    "orphan edited by hand": "left alone, an orphan edited by hand",
+    "not ours": "left alone, not ours",
+}
+
+
 def _show(comparison: Comparison, *, with_diff: bool, hand_edits: bool) -> None:
     from generator.files import LOCK, Kind
 
     for change in comparison.changes:
-        click.echo(f"{change.kind}: {change.path}")
+        click.echo(f"{_DONE[change.kind] if hand_edits else change.kind}: {change.path}")
         if with_diff or (hand_edits and change.kind is Kind.EDITED):
             click.echo(change.diff(), nl=False)
     if any(change.kind is Kind.KEEP_ORPHAN for change in comparison.changes):

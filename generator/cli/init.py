@@ -33,8 +33,9 @@ def command(path: Path, yes: bool, no_lock: bool, **given: Any) -> None:
     Nothing that exists is overwritten.
     """
     from generator.adapters.git import GitRepository
-    from generator.scaffold import write_scaffold
+    from generator.scaffold import check_place, write_scaffold
 
+    check_place(path)
     path.mkdir(parents=True, exist_ok=True)
     git = GitRepository(path)
     answers, has_script = _answers(path, git, _asker(yes, given))
@@ -55,11 +56,21 @@ def _asker(yes: bool, given: dict[str, Any]) -> Any:
             return str(given[key])
         if yes:
             return default
-        kind = click.Choice(choices) if choices else None
-        return str(click.prompt(question, default=default, type=kind))
+        if choices:
+            return str(click.prompt(question, default=default, type=click.Choice(choices)))
+        return str(click.prompt(question, default=default, value_proc=lambda text: _checked(key, text)))
 
     ask.given = given  # type: ignore[attr-defined]
     return ask
+
+
+def _checked(key: str, text: str) -> str:
+    """The answer, if model.yaml will take it; else the question comes again."""
+    from generator.scaffold import answer_problem
+
+    if problem := answer_problem(key, text):
+        raise click.BadParameter(problem)
+    return text
 
 
 def _answers(path: Path, git: Any, ask: Any) -> tuple[Answers, bool]:

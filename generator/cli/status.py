@@ -59,7 +59,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
     from generator.cli.output import to_stdout
 
-    titles = ["model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by"]
+    titles = ["model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by", "golden"]
     if any(row["rejected"] for row in rows):
         titles.append("rejected")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -72,9 +72,10 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 
 def _current(entry: dict[str, Any] | None) -> tuple[str, ...]:
-    """Version, digest, run, commit, when, by."""
+    """Version, digest, run, commit, when, by, golden rows."""
     if entry is None:
-        return ("never released", "", "", "", "", "")
+        return ("never released", "", "", "", "", "", "")
     digest = entry["digest"].removeprefix("sha256:")[:12]
     when = entry["at"][:16].replace("T", " ")
-    return (entry["version"], digest, entry["run"][:8], entry["commit"][:8], when, entry["by"])
+    golden = "not known" if entry["golden"] is None else f"{entry['golden']} rows" if entry["golden"] else "none"
+    return (entry["version"], digest, entry["run"][:8], entry["commit"][:8], when, entry["by"], golden)

@@ -16,12 +16,18 @@ def command(root: Path) -> None:
 
     All problems are shown at once, each with its place. Exit code 1 when there are any.
     """
+    from generator.adapters.installation import install_source
     from generator.config.model import load
     from generator.errors import InvalidInput
     from generator.validate import workspace_problems
 
     workspace = load(root)
-    if problems := workspace_problems(workspace):
+    problems = workspace_problems(workspace)
+    try:
+        install_source(workspace)
+    except InvalidInput as error:
+        problems += error.problems
+    if problems:
         raise InvalidInput(problems)
     for model in workspace:
         click.echo(f"{model.shown}: {model.name} is valid")

@@ -148,7 +148,9 @@ class Workspace:
                 return model
         names = ", ".join(model.name for model in self.models)
         raise GeneratorError(
-            f"say which model: {names}" if name is None else f"no model {name!r}; there are: {names}"
+            f"say which model (--model NAME): {names}"
+            if name is None
+            else f"no model {name!r}; there are: {names}"
         )
 
     def released(self, tag: str) -> tuple[Model, Version]:

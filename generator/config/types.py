@@ -107,7 +107,7 @@ GitUrl = Annotated[
 Branch = Annotated[
     str,
     Matching(
-        r"(?!.*\.\.)(?!.*//)(?!.*\.lock$)[A-Za-z0-9_][A-Za-z0-9._/-]*[A-Za-z0-9_]|[A-Za-z0-9_]",
+        r"(?!.*\.\.)(?!.*//)(?!.*/\.)(?!.*\.lock(/|$))[A-Za-z0-9_][A-Za-z0-9._/-]*[A-Za-z0-9_]|[A-Za-z0-9_]",
         "a branch name",
         200,
     ),
@@ -138,9 +138,9 @@ ImageRepository = Annotated[
 ImageTag = Annotated[
     str,
     Matching(
-        r"[A-Za-z0-9_.-]*(\{name\}[A-Za-z0-9_.-]*)?\{version\}[A-Za-z0-9_.-]*",
+        r"([A-Za-z0-9_][A-Za-z0-9_.-]*)?(\{name\}[A-Za-z0-9_.-]*)?\{version\}[A-Za-z0-9_.-]*",
         'an image tag that holds "{version}", such as "{version}" or "{name}-v{version}"',
-        60,
+        39,  # with the longest name and version the 128 characters that a tag may have
     ),
 ]
 Quantity = Annotated[

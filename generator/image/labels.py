@@ -25,6 +25,7 @@ RUN = "io.tagship.run-id"
 REGISTERED = "io.tagship.registered-version"
 DATA = "io.tagship.data-sha256"
 METRICS = "io.tagship.metrics"
+GOLDEN = "io.tagship.golden-rows"
 ENGINE = "io.tagship.engine"
 
 MOST_METRICS = 50
@@ -73,6 +74,7 @@ def labels(trained: TrainedModel, record: Record, *, engine: str, source: str | 
         MODEL: trained.name,
         RUN: record.run_id,
         ENGINE: engine,
+        GOLDEN: str(record.golden_rows),
         METRICS: json.dumps(record.metrics, sort_keys=True, separators=(",", ":"), allow_nan=False),
         **{key: value for key, value in optional.items() if value is not None},
     }
@@ -87,6 +89,7 @@ def read_labels(given: Mapping[str, str], where: str) -> Labelled:
             "run_id": given[RUN],
             "registered_version": None if registered is None else int(registered),
             "data_sha256": given.get(DATA),
+            "golden_rows": int(given.get(GOLDEN, "0")),
             "metrics": json.loads(given[METRICS]),
         }
         return Labelled(

@@ -127,6 +127,7 @@ class _Edit:
             registered=self.published.record.registered_version,
             commit=self.release.commit,
             data=self.published.record.data_sha256,
+            golden=self.published.record.golden_rows,
             metrics=self.published.record.metrics,
             at=self.with_.now,
             by=self.release.by,

@@ -119,6 +119,7 @@ def _check_ingredients(release: Release, given: Ingredients) -> None:
 
 def _record(release: Release, given: Ingredients) -> Record:
     return Record(
+        golden_rows=given.trained.golden.rows,
         run_id=given.trained.run_id,
         registered_version=given.registered.registered_version,
         data_sha256=given.trained.data_sha256,

@@ -27,7 +27,7 @@ from generator.training.found import golden_of, passed_over, trained_model
 from generator.training.lock import lock_problems
 from generator.training.problems import About, problem_message
 from generator.training.script_check import Script, read_script, script_problems
-from generator.training.variables import Variables, artifact_folder, script_variables
+from generator.training.variables import Variables, artifact_folder, script_variables, secrets_of
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class _Training:
 
     def run(self) -> TrainedModel:
         self._make_room()
+        secrets_of(self.release, self.with_.variables)  # an absent one is said before anything takes long
         self._check_out()
         script = read_script(self.model, self.checkout)
         lock = self.checkout / self.model.lock_file

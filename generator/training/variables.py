@@ -51,7 +51,7 @@ def script_variables(
     """
     config = release.model.config
     kept = {name: value for name, value in given.items() if _KEPT.fullmatch(name)}
-    secrets = _secrets(release, given)
+    secrets = secrets_of(release, given)
     variables = {
         **kept,
         "HOME": str(home),
@@ -100,7 +100,8 @@ def _tags(release: Release) -> dict[str, str]:
     }
 
 
-def _secrets(release: Release, given: Mapping[str, str]) -> dict[str, str]:
+def secrets_of(release: Release, given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that model.yaml names, by the variable that gets them. Raises GeneratorError for absent ones."""
     config = release.model.config
     named = {name: name for name in config.train.secrets}
     if config.tracking.secret:

@@ -17,6 +17,8 @@ from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
 from tests.generator.workspaces import model_yaml
 
+SECRET = "s3cret-of-the-warehouse"
+
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stages")]  # one image serves all tests here
 
 
@@ -29,11 +31,16 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     root, bare, runner = folder / "repo", folder / "origin.git", folder / "runner"
     root.mkdir()
     text = model_yaml("gate: {metrics: {accuracy: {min: 0.5}}}\npipeline: {install: .}\n")
-    text = text.replace("script: train.py", f"script: train.py, requirements: [scikit-learn], {forms.RETRY_ONCE}")
+    text = text.replace(
+        "script: train.py",
+        f"script: train.py, requirements: [scikit-learn], {forms.RETRY_ONCE}, secrets: [WAREHOUSE]",
+    )
     registry = f"registry: {host}, repository: tagship-stages/{uuid.uuid4().hex[:12]}"
     text = text.replace("registry: 123456789012.dkr.ecr.eu-north-1.amazonaws.com", registry)
     (root / "model.yaml").write_text(text)
-    (root / "train.py").write_text(forms.HEAD + forms.POSITIONAL)
+    (root / "train.py").write_text(
+        "import os\nprint('it is', os.environ['WAREHOUSE'])\n" + forms.HEAD + forms.POSITIONAL
+    )
     for command in ("lock", "generate"):
         done = generator(command, cwd=root)
         assert done.returncode == 0, done.stderr
@@ -45,7 +52,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     git(runner, "checkout", "--quiet", "v1.0.0")
     given = parts.started_with()
     env = {**given, "SSL_CERT_FILE": given["TESTBED_CA_BUNDLE"], "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
-    env |= {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada"}
+    env |= {"WAREHOUSE": SECRET, "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada"}
     said = {}
     for stage in Stage:
         done = generator("stage", stage, "--release", "refs/tags/v1.0.0", "--again", cwd=runner, **env)
@@ -89,10 +96,13 @@ def test_the_summary_names_each_stage(release) -> None:  # type: ignore[no-untyp
 
 
 def test_nothing_that_could_be_a_secret_is_kept(release) -> None:  # type: ignore[no-untyped-def]
-    kept = [path for path in (release["runner"] / ".tagship").rglob("*.json") if path.is_file()]
-    for text in [*release["said"].values(), *(path.read_text(errors="replace") for path in kept)]:
-        assert "AWS_SECRET" not in text
-        assert "Authorization" not in text
+    kept = [path for path in (release["runner"] / ".tagship").rglob("*") if path.is_file()]
+    texts = {path.name: path.read_bytes() for path in kept} | {
+        "the summary": (release["folder"] / "summary.md").read_bytes()
+    }
+    texts |= {f"what {stage} said": said.encode() for stage, said in release["said"].items()}
+    assert b"it is" in texts["train.log"], "the script printed its secret"
+    assert [name for name, text in texts.items() if SECRET.encode() in text] == []
 
 
 def test_all_of_it_again_changes_nothing(release) -> None:  # type: ignore[no-untyped-def]
@@ -113,6 +123,17 @@ def test_all_of_it_again_changes_nothing(release) -> None:  # type: ignore[no-un
     assert (published["pushed"], deployed["changed"]) == (False, False)
     assert published["record"] == release["written"]["publish"]["record"]
     assert git(release["bare"], "rev-parse", "main") == head
+
+
+def test_a_stage_that_was_done_again_stops_what_was_made_from_it(release) -> None:  # type: ignore[no-untyped-def]
+    path = release["runner"] / ".tagship/churn-1.0.0/train.json"
+    honest = path.read_text()
+    path.write_text(json.dumps(json.loads(honest) | {"seconds": 1.0}))
+    try:
+        done = generator("stage", "package", "--release", "v1.0.0", cwd=release["runner"], **release["env"])
+    finally:
+        path.write_text(honest)
+    assert (done.returncode, "train was done again after gate" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,28 @@ def test_status_shows_each_ledger(tmp_path: Path) -> None:
     assert rows == [{"model": "b", "environment": "production", "current": None, "rejected": []}]
 
 
+def test_an_environment_that_is_gone_leaves_its_overlay_to_a_person(tmp_path: Path) -> None:
+    write(tmp_path, model_yaml("pipeline: {install: .}\n"))
+    assert generator("generate", cwd=tmp_path).returncode == 0
+    (tmp_path / "model.yaml").write_text(
+        model_yaml("pipeline: {install: .}\ndeploy: {environments: {staging: }}\n")
+    )
+    before = files(tmp_path)
+    for command in ("generate", "validate"):
+        done = generator(command, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "k8s/overlays/production/release.yaml: belongs to no environment of any model.yaml" in done.stderr
+    assert files(tmp_path) == before
+
+
+def test_a_renamed_model_says_what_to_do(tmp_path: Path) -> None:
+    write(tmp_path, model_yaml("pipeline: {install: .}\n"))
+    assert generator("generate", cwd=tmp_path).returncode == 0
+    (tmp_path / "model.yaml").write_text(model_yaml("pipeline: {install: .}\n", name="other"))
+    done = generator("generate", cwd=tmp_path)
+    assert "remove the old overlay (git rm -r k8s/overlays/production)" in done.stderr
+
+
 def test_a_bug_says_that_it_is_one(tmp_path: Path) -> None:
     code = "import sys; sys.argv = ['generator', 'status']\nimport generator.config.model as m; del m.load\n"
     code += "from generator.__main__ import main; main()"
@@ -223,6 +245,8 @@ class TestRelease:
         assert generator("release", "--bump", "minor", "--dry-run", cwd=root).stdout.startswith(
             "would push v0.2.0"
         )
+        older = generator("release", "--version", "0.0.9", cwd=root)
+        assert (older.returncode, "is older than 0.1.0, which is tagged" in older.stderr) == (1, True)
         again = generator("release", "--version", "0.1.0", cwd=root)
         assert (again.returncode, "exists already; tags are never moved" in again.stderr) == (1, True)
 

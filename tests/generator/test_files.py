@@ -11,8 +11,8 @@ from generator.errors import GeneratorError
 from generator.files import LOCK, Kind, RenderedFile, apply, compare
 from generator.plan.files import Owner
 
-OWNED = RenderedFile("a/owned.yaml", "x: 1\n", Owner.TAGSHIP)
-SHARED = RenderedFile("a/shared.yaml", "y: 1\n", Owner.SHARED)
+OWNED = RenderedFile("k8s/owned.yaml", "x: 1\n", Owner.TAGSHIP)
+SHARED = RenderedFile("k8s/shared.yaml", "y: 1\n", Owner.SHARED)
 
 
 def kinds(root: Path, *wanted: RenderedFile) -> dict[str, Kind]:
@@ -57,9 +57,9 @@ def test_a_shared_file_is_made_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_never_ours_stops_everything(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
+    (tmp_path / "k8s").mkdir()
     (tmp_path / OWNED.path).write_text("somebody's\n")
-    with pytest.raises(GeneratorError, match=r"a/owned\.yaml: exists already and was not written by"):
+    with pytest.raises(GeneratorError, match=r"k8s/owned\.yaml: exists already and was not written by"):
         written(tmp_path, OWNED, SHARED)
     assert (tmp_path / OWNED.path).read_text() == "somebody's\n"
     assert not (tmp_path / SHARED.path).exists()
@@ -67,18 +67,18 @@ def test_a_file_that_was_never_ours_stops_everything(tmp_path: Path) -> None:
 
 
 def test_orphans_go_and_edited_ones_stay(tmp_path: Path) -> None:
-    other = RenderedFile("b/c/other.yaml", "z: 1\n", Owner.TAGSHIP)
+    other = RenderedFile("k8s/b/c/other.yaml", "z: 1\n", Owner.TAGSHIP)
     written(tmp_path, OWNED, other)
     (tmp_path / OWNED.path).write_text("mine\n")
     assert kinds(tmp_path) == {OWNED.path: Kind.KEEP_ORPHAN, other.path: Kind.REMOVE}
     written(tmp_path)
     assert (tmp_path / OWNED.path).read_text() == "mine\n"
-    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "k8s/b").exists()
     assert kinds(tmp_path) == {OWNED.path: Kind.KEEP_ORPHAN}, "it stays reported until somebody decides"
 
 
 def test_a_file_that_is_its_own_source_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
+    (tmp_path / "k8s").mkdir()
     (tmp_path / OWNED.path).write_text(OWNED.text)
     copied = RenderedFile(OWNED.path, OWNED.text, Owner.TAGSHIP, origin=tmp_path / OWNED.path)
     written(tmp_path, copied)
@@ -94,12 +94,21 @@ def test_no_path_leads_out(tmp_path: Path, path: str) -> None:
 def test_no_link_leads_out(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "repo/a").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "repo/k8s").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(GeneratorError, match="symbolic link"):
         compare(tmp_path / "repo", [OWNED])
 
 
-@pytest.mark.parametrize("line", ["nonsense", "0" * 64 + "  ../../x", "0" * 64 + "  /etc/passwd"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "0" * 64 + "  ../../x",
+        "0" * 64 + "  /etc/passwd",
+        "0" * 64 + "  .git/config",
+        "0" * 64 + "  train.py",
+    ],
+)
 def test_a_damaged_lock_is_no_licence_to_delete(tmp_path: Path, line: str) -> None:
     (tmp_path / LOCK).write_text(line + "\n")
     with pytest.raises(GeneratorError):

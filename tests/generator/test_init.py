@@ -49,6 +49,23 @@ def test_questions_are_asked_with_defaults(tmp_path: Path) -> None:
     assert "xgboost" in (tmp_path / "train.py").read_text()
 
 
+def test_a_wrong_answer_is_asked_for_again(tmp_path: Path) -> None:
+    answers = ["my bad name!", "spam", "sklearn", "12", "111122223333", "", "Prod", "live", ""]
+    done = generator("init", "--no-lock", cwd=tmp_path, stdin="\n".join(answers) + "\n")
+    assert done.returncode == 0, done.stderr
+    assert "must be the account's 12 digits" in done.stdout + done.stderr
+    model = load(tmp_path).model("spam")
+    assert model.config.image.registry.startswith("111122223333.")
+    assert [target.name for target in model.targets] == ["live"]
+
+
+def test_inside_a_repository_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    done = generator("init", "models/one", "--yes", "--no-lock", cwd=tmp_path)
+    assert (done.returncode, "run `generator init` at its root" in done.stderr) == (1, True)
+    assert not (tmp_path / "models").exists()
+
+
 def test_what_exists_is_kept(tmp_path: Path) -> None:
     mine = {
         "fit.py": "import mlflow.lightgbm\nmlflow.autolog()\nmlflow.lightgbm.log_model(None, 'model')\n",
