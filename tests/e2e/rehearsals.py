@@ -64,8 +64,11 @@ class Told:
 
 
 def repository(root: Path, script: str, *, requirements: str, train: str = "", more: str = "") -> Path:
-    """A committed repository with one model."""
+    """A committed repository with one model; `requirements` are a list in YAML, or the text of the file."""
     root.mkdir(parents=True)
+    if not requirements.startswith("["):
+        (root / "requirements.txt").write_text(requirements)
+        requirements = "requirements.txt"
     keys = f"script: train.py, requirements: {requirements}{', ' if train else ''}{train}"
     (root / "model.yaml").write_text(model_yaml(more).replace("script: train.py", keys))
     (root / "train.py").write_text(script)

@@ -1,4 +1,4 @@
-"""Training scripts as people write them, and as they go wrong, through the real stage and real MLflow."""
+"""Training scripts as people write them, through the real stage, and as they go wrong, in a rehearsal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from generator.ledger import Ledger
 from generator.stages.gate import gate
 from generator.stages.register import Registrar, register
 from generator.stages.train import tracking_of
+from tests.e2e.rehearsals import rehearsed, repository
 from tests.generator.trainings import Training, prepare
 
 pytestmark = pytest.mark.e2e
@@ -181,8 +182,13 @@ def test_form(tmp_path: Path, python: str, body: str, name: str, experiment: str
     ],
 )
 def test_failure(tmp_path: Path, script: str, said: str) -> None:
-    message = failure(prepare(tmp_path, script, train_keys=RETRY_ONCE))
+    root = repository(tmp_path / "repo", script, requirements="scikit-learn\n", train=RETRY_ONCE)
+    with pytest.raises(GeneratorError) as caught:
+        rehearsed(root, keep=tmp_path / "kept")
+    message = str(caught.value)
     assert re.search(said, message), message
+    assert not (tmp_path / "kept/churn-0.1.0/train.json").exists()
+    assert message.endswith(f"was kept in {tmp_path / 'kept'}")
 
 
 RETRY_ONCE = 'env: {MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT: "1", MLFLOW_HTTP_REQUEST_MAX_RETRIES: "1"}'
