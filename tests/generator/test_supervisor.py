@@ -217,7 +217,8 @@ def test_nothing_outlives_the_command(tmp_path: Path, number: signal.Signals) ->
         time.sleep(600)
     """
     command = f"""
-        import sys
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
         from pathlib import Path
         from generator.adapters.supervisor import ProcessSupervisor
         from tests.generator.test_supervisor import Heard
