@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import parts
@@ -32,6 +33,11 @@ allow = always
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden folders anew")
+
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("tagship", deadline=None)
+hypothesis.settings.load_profile("tagship")
 
 
 def pytest_configure() -> None:
