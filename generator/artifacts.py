@@ -32,11 +32,12 @@ MetricValue = Annotated[float, Field(allow_inf_nan=False)] | Literal["NaN", "Inf
 Metrics = Annotated[dict[MetricText, MetricValue], Field(max_length=1000)]
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """A list of a file as the tuple that a frozen part holds."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Lines = Annotated[tuple[Line, ...], BeforeValidator(_as_tuple), Field(max_length=2000)]
+Lines = Annotated[tuple[Line, ...], BeforeValidator(as_tuple), Field(max_length=2000)]
 
 
 class Part(BaseModel):
@@ -112,7 +113,7 @@ class GateReport(Artifact):
     environment: NameText
     run_id: RunId
     model_sha256: Hash
-    checks: Annotated[tuple[Check, ...], BeforeValidator(_as_tuple), Field(max_length=1000)]
+    checks: Annotated[tuple[Check, ...], BeforeValidator(as_tuple), Field(max_length=1000)]
     champion: VersionText | None = None
 
     @property

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -20,16 +20,13 @@ from generator.artifacts import (
     RunId,
     Time,
     VersionText,
+    as_tuple,
 )
 from generator.errors import GeneratorError, InvalidInput
 from generator.version import Version
 from generator.yamlio import parse, quote
 
 HISTORY = 50  # entries kept; Git has the rest
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 class Entry(Part):
@@ -63,8 +60,8 @@ class Ledger(Part):
     model: NameText
     environment: NameText
     current: Entry | None = None
-    rejected: Annotated[tuple[Rejected, ...], BeforeValidator(_as_tuple)] = ()
-    history: Annotated[tuple[Entry, ...], BeforeValidator(_as_tuple)] = ()
+    rejected: Annotated[tuple[Rejected, ...], BeforeValidator(as_tuple)] = ()
+    history: Annotated[tuple[Entry, ...], BeforeValidator(as_tuple)] = ()
 
     @property
     def released(self) -> bool:
