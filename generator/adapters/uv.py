@@ -28,9 +28,10 @@ _NETWORK = re.compile(
 )
 _NO_PYTHON = r"No interpreter found|python-build-standalone|No download found|Failed to inspect Python interpreter"
 _PLATFORMS = {"linux/amd64": "x86_64-manylinux_2_28", "linux/arm64": "aarch64-manylinux_2_28"}
-# What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else.
+# What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else. A cut-off
+# for new releases is for resolving: what a lock names has been chosen.
 _KEPT = re.compile(
-    r"UV_|XDG_|LC_|(PATH|HOME|USER|LANG|TZ|TMPDIR|NETRC|CC|CXX|CFLAGS|LDFLAGS)$"
+    r"UV_(?!EXCLUDE_NEWER)|XDG_|LC_|(PATH|HOME|USER|LANG|TZ|TMPDIR|NETRC|CC|CXX|CFLAGS|LDFLAGS)$"
     r"|(SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$|(http|https|all|no)_proxy$",
     re.IGNORECASE,
 )

@@ -68,6 +68,21 @@ def test_an_environment_has_exactly_the_lock(tmp_path: Path) -> None:
     assert not any("six" in line for line in told.printed), "a line for each package is too much"
 
 
+def test_a_cut_off_for_new_releases_counts_for_resolving_alone(tmp_path: Path) -> None:
+    """A lock made before the cut-off was set, or with another one, is still what is installed."""
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path))  # of December 2024
+    kept = os.environ.get("UV_EXCLUDE_NEWER")
+    os.environ["UV_EXCLUDE_NEWER"] = "2024-01-01T00:00:00Z"
+    try:
+        assert "six==1.16.0" in Uv().compile("six\n", python="3.11", folder=tmp_path)
+        Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
+    finally:
+        del os.environ["UV_EXCLUDE_NEWER"]
+        if kept is not None:
+            os.environ["UV_EXCLUDE_NEWER"] = kept
+
+
 def test_what_is_installed_into_an_environment_does_not_reach_the_next(tmp_path: Path) -> None:
     """Files are linked, so replacing one, as installers do, must leave the cache's as it is."""
     lock = tmp_path / "requirements.lock"
