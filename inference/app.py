@@ -87,9 +87,6 @@ def _counted(endpoint: str, handler: Handler) -> Handler:
             status, code = error.status, error.code
             raise
         finally:
-            metrics.requests.labels(endpoint, str(status)).inc()
-            metrics.latency.labels(endpoint).observe(time.perf_counter() - began)
-            if code:
-                metrics.errors.labels(code).inc()
+            metrics.request(endpoint, status, time.perf_counter() - began, code)
 
     return counted
