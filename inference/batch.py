@@ -7,39 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from inference import nested, values
 from inference.errors import RequestError, bad_form
 from inference.schema import CHECKED_NESTED_TYPES, Column, Schema, Tensor
+from inference.tables import Matrix, Table, Tensors
 from inference.values import Array
 
 _ABSENT = object()
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns in the schema's order, by the names that the model's own frame has."""
-
-    columns: Mapping[str | int, Array]
-    rows: int
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Rows for a model that knows no columns: two-dimensional."""
-
-    array: Array
-    rows: int
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """One array for an unnamed tensor, else one by name."""
-
-    arrays: Mapping[str, Array] | Array
-    rows: int
-
-
-Batch = Table | Matrix | Tensors
+_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True)
@@ -67,6 +44,9 @@ def from_columns(schema: Schema, columns: Mapping[str, Sequence[Any]], rules: Ru
     for column in schema.columns:
         if column.required and column.name not in columns:
             raise _missing(column.name, None)
+    block = _block_of_columns(schema, columns, rows)
+    if block is not None:
+        return Table(schema, rows, block=block)
     gaps = [None] * rows
     return _table(schema, [columns.get(column.name, gaps) for column in schema.columns], rows)
 
@@ -75,6 +55,9 @@ def from_records(schema: Schema, records: Sequence[Mapping[str, Any]], rules: Ru
     """Objects, each a row."""
     require_names(schema)
     rows = rules.check_rows(len(records))
+    block = _block_of_records(schema, records, rules)
+    if block is not None:
+        return Table(schema, rows, block=block)
     if rules.strict:
         for row, record in enumerate(records):
             _refuse_unknown(schema, record, rules, row)
@@ -85,6 +68,9 @@ def from_rows(schema: Schema, rows: Sequence[Sequence[Any]], rules: Rules) -> Ta
     """Lists, each a row in the signature's order."""
     count = rules.check_rows(len(rows))
     width = len(rows[0]) if schema.width is None else schema.width
+    block = _block(schema, rows, width)
+    if block is not None:
+        return Table(schema, count, block=block) if schema.columns else Matrix(block, count)
     for number, row in enumerate(rows):
         if len(row) != width or not width:
             expected = f"this model takes {width} columns" if schema.width else f"the first row has {width} values"
@@ -130,9 +116,44 @@ def _cells(column: Column, records: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _table(schema: Schema, cells: Sequence[Sequence[Any]], rows: int) -> Table:
-    return Table(
-        {column.key: _array(column, given) for column, given in zip(schema.columns, cells, strict=True)}, rows
-    )
+    arrays = [_array(column, given) for column, given in zip(schema.columns, cells, strict=True)]
+    return Table(schema, rows, columns=arrays)
+
+
+def _block_of_columns(schema: Schema, columns: Mapping[str, Sequence[Any]], rows: int) -> Array | None:
+    if not schema.plain or any(name not in columns for name in schema.order):
+        return None
+    turned = _block(schema, [columns[name] for name in schema.order], rows, turn=True)
+    return None if turned is None else turned
+
+
+def _block_of_records(schema: Schema, records: Sequence[Mapping[str, Any]], rules: Rules) -> Array | None:
+    if not schema.plain or (rules.strict and any(len(record) != schema.width for record in records)):
+        return None
+    try:
+        rows = [*map(schema.pick, records)]
+    except KeyError:
+        return None
+    return _block(schema, rows, len(schema.order))
+
+
+def _block(schema: Schema, lines: Sequence[Sequence[Any]], width: int, *, turn: bool = False) -> Array | None:
+    """All values at once where every one is a number that its column takes as it is.
+
+    None sends the request the long way, which finds out what is wrong, if anything is. `turn`: the lines are
+    columns. Types are compared exactly: numpy would quietly make 1 of true.
+    """
+    if not schema.plain or not width or {*map(len, lines)} != {width}:
+        return None
+    flat = lines[0] if len(lines) == 1 else [*itertools.chain.from_iterable(lines)]
+    if not {*map(type, flat)} <= _NUMBERS:
+        return None
+    try:
+        block = np.array(flat, dtype=np.float64).reshape(len(lines), width)
+    except OverflowError:
+        return None
+    block = np.ascontiguousarray(block.T) if turn else block
+    return schema.fit(block)
 
 
 def _array(column: Column, cells: Sequence[Any]) -> Array:

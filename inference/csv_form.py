@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from inference import batch
-from inference.batch import Batch, Rules
+from inference.batch import Rules
 from inference.errors import RequestError, bad_form
 from inference.forms import Query
 from inference.schema import Schema
+from inference.tables import Batch
 
 _GAPS = frozenset({"", "NaN", "nan", "NA", "N/A", "null", "None"})  # what pandas writes and reads as missing
 _BOOLEANS = {"true": True, "false": False}

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference import batch
-from inference.batch import Batch, Rules
+from inference.batch import Rules
 from inference.errors import RequestError, bad_form
 from inference.schema import NESTED_TYPES, Schema
+from inference.tables import Batch
 from inference.values import is_too_deep, plain_scalar
 
 ENVELOPES = ("inputs", "instances", "data", "features", "dataframe_split", "dataframe_records")

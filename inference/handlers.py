@@ -35,7 +35,7 @@ async def predict(request: Request) -> Response:
     def read(model: Model) -> Query:
         return forms.read(parse_json(body), model.schema, service.rules, service.release.name)
 
-    answer = await service.answer(read)
+    answer = await service.answer(read, len(body))
 
     def write() -> bytes:
         content = single_answer(answer) if answer.query.single else plain_answer(answer)
@@ -44,7 +44,7 @@ async def predict(request: Request) -> Response:
             content["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
         return outputs.dumps(content)
 
-    return Response(await service.write(write), media_type="application/json")
+    return Response(await service.write(answer.query.batch.rows, write), media_type="application/json")
 
 
 async def invocations(request: Request) -> Response:
@@ -59,8 +59,9 @@ async def invocations(request: Request) -> Response:
             return csv_form.read(body, model.schema, service.rules)
         return forms.read(parse_json(body), model.schema, service.rules, service.release.name)
 
-    answer = await service.answer(read)
-    content = await service.write(lambda: outputs.dumps(plain_answer(answer)))
+    answer = await service.answer(read, len(body))
+    rows = answer.query.batch.rows
+    content = await service.write(rows, lambda: outputs.dumps(plain_answer(answer)))
     return Response(content, media_type="application/json")
 
 
@@ -136,6 +137,7 @@ async def model_info(request: Request) -> Response:
         "version": service.release.version,
         "flavors": model.description.flavors,
         "loader": model.description.loader,
+        "runtime": model.runtime.name,
         "mlflow_version": mlflow_version(),
         "columns": columns,
         "tensors": tensors,

@@ -28,10 +28,12 @@ class Lifecycle:
         self,
         folder: Path,
         on_ready: Callable[[Model, float], None],
-        load: Callable[[Description], Model] = models.load,
+        runtime: str = "auto",
+        load: Callable[[Description, str], Model] = models.load,
     ) -> None:
         self._folder = folder
         self._load = load
+        self._runtime = runtime
         self._on_ready = on_ready
         self._stopping = False
         self.description: Description | None = None
@@ -78,7 +80,7 @@ class Lifecycle:
         began = time.perf_counter()
         try:
             self.description = models.describe(self._folder)
-            loaded = self._load(self.description)
+            loaded = self._load(self.description, self._runtime)
         except BaseException as error:  # noqa: BLE001 - a model's code may even call sys.exit
             self.detail = f"{type(error).__name__}: {error}"
             self.reason = _public_reason(error)

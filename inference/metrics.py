@@ -6,14 +6,19 @@ With several workers each keeps its figures in files that all can read, and whic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
+from inference.group import Group, Member
 from inference.settings import Release
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -31,10 +36,17 @@ class Metrics:
     Labels are looked up once and kept: in prometheus_client that costs more than counting.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, member: Member | None = None) -> None:
+        """With `member` the figures are the whole group's."""
         self.registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._own: CollectorRegistry | None = self.registry
+        if member is None:
+            ProcessCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
+        else:
+            self._own = None  # a figure of this process alone must not stand beside everybody's
+            _share(member, self.registry)
         self.requests = self._counter(
             "prediction_requests_total", "Prediction requests answered", "endpoint", "status"
         )
@@ -50,10 +62,13 @@ class Metrics:
         self.batch_requests = self._histogram(
             "prediction_batch_requests", "Requests that shared one call of the model", _REQUESTS
         )
-        self.load_time = self._gauge("model_load_time_seconds", "Time that loading the model took")
-        self.active = self._gauge("active_model_version", "1 for the version that is served", "name", "version")
-        self.queue = self._gauge("prediction_queue_length", "Requests that wait for the model")
-        self.in_flight = self._gauge("http_requests_in_flight", "Requests whose answer is not complete")
+        self.load_time = self._gauge("model_load_time_seconds", "Time that loading the model took", "livemax")
+        self.active = self._gauge(
+            "active_model_version", "1 for the version that is served", "livemax", "name", "version"
+        )
+        self.queue = self._gauge("prediction_queue_length", "Requests that wait for the model", "livesum")
+        self.in_flight = self._gauge("http_requests_in_flight", "Requests whose answer is not complete", "livesum")
+        self._watched: tuple[tuple[Gauge, Callable[[], int]], ...] = ()
         self._latencies = {endpoint: self.latency.labels(endpoint) for endpoint in ENDPOINTS}
         # A rate needs a first sample.
         self._answered = {(one, 200): self.requests.labels(one, "200") for one in ENDPOINTS}
@@ -78,8 +93,16 @@ class Metrics:
 
     def watch(self, *, queue: Callable[[], int], in_flight: Callable[[], int]) -> None:
         """Where the two figures that go up and down are read when somebody asks."""
-        self.queue.set_function(queue)
-        self.in_flight.set_function(in_flight)
+        self._watched = ((self.queue, queue), (self.in_flight, in_flight))
+        if self._own is not None:
+            for gauge, function in self._watched:
+                gauge.set_function(function)
+
+    def refresh(self) -> None:
+        """Bring what `watch` named up to date, for whichever worker is asked."""
+        if self._own is None:
+            for gauge, function in self._watched:
+                gauge.set(function())
 
     def loaded(self, release: Release, seconds: float) -> None:
         """The model is there."""
@@ -88,13 +111,57 @@ class Metrics:
 
     def render(self) -> bytes:
         """Prometheus' text format."""
+        self.refresh()
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
+        return Counter(name, text, labels, registry=self._own)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
+        return Histogram(name, text, labels, registry=self._own, buckets=buckets)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry)
+    def _gauge(self, name: str, text: str, mode: Literal["livemax", "livesum"], *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self._own, multiprocess_mode=mode)
+
+
+def _share(member: Member, registry: CollectorRegistry) -> None:
+    """From now on keep this process's figures in files, and read all workers' files when asked.
+
+    The files bear the worker's number instead of its process id: one that is started again goes on counting
+    where the dead one stopped, so sums never fall, and there are never more files than workers.
+    """
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    folder = str(member.group.folder)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where prometheus_client looks
+    values.ValueClass = values.MultiProcessValue(lambda: member.index)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    registry.register(_Processes(member.group))
+
+
+class _Processes(Collector):
+    """What the system says of each worker and the supervisor; the usual figures, told apart by a label."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+
+    def collect(self) -> Iterator[Metric]:
+        group = self._group
+        pids = {str(index): group.pid(index) for index in range(group.size)}
+        running = sum(pid is not None for pid in pids.values())
+        yield GaugeMetricFamily("inference_workers", "Worker processes that run", running)
+        restarts = CounterMetricFamily("inference_worker_restarts", "Workers started again", labels=["worker"])
+        for index in range(group.size):
+            restarts.add_metric([str(index)], group.restarts(index))
+        yield restarts
+        found: dict[str, Metric] = {}
+        for name, pid in {**pids, "supervisor": group.supervisor}.items():
+            if pid is not None:
+                for metric in _process(pid):
+                    whole = found.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+                    whole.samples += [one._replace(labels={"worker": name}) for one in metric.samples]
+        yield from found.values()
+
+
+def _process(pid: int) -> list[Metric]:
+    return list(ProcessCollector(pid=lambda: pid, registry=None).collect())

@@ -1,14 +1,11 @@
-"""The model itself: loads an MLflow model folder and asks it. The only module that imports MLflow.
+"""The model: its description, its schema, an example, and the runtime that answers.
 
-Predictions come from pyfunc, so that they are what MLflow's own server answers; probabilities from the
-estimator underneath. Nothing here is safe for two threads at once: the caller asks one at a time.
+Nothing here is safe for two threads at once: the caller asks one at a time.
 """
 
 from __future__ import annotations
 
-import copy
 import json
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -18,18 +15,15 @@ from typing import Any
 
 import yaml
 
-from inference import examples, forms
-from inference.batch import Batch, Matrix, Rules, Table
+from inference import examples, forms, runtimes
+from inference.batch import Rules
 from inference.errors import RequestError
-from inference.outputs import class_labels
+from inference.runtimes.base import Result, Runtime
 from inference.schema import Schema, SchemaError, from_mlmodel, without_signature
+from inference.tables import Batch
 
-_LIBRARIES = {"mlflow.sklearn": "sklearn", "mlflow.xgboost": "xgboost", "mlflow.lightgbm": "lightgbm"}
-"""Loader modules whose raw model is a known estimator or booster."""
-
-_NUMERIC = frozenset({*_LIBRARIES.values(), "numpy", "pandas", "scipy"})
+_NUMERIC = frozenset({"sklearn", "xgboost", "lightgbm", "numpy", "pandas", "scipy"})
 _ABOUT_VALUES = re.compile(r"\bNaN\b|missing value|infinity|unknown categor|could not convert", re.IGNORECASE)
-_NO_NAMES = re.compile(r"Column_\d+")  # what LightGBM makes up for bare arrays
 
 
 @dataclass(frozen=True)
@@ -74,37 +68,24 @@ def describe(folder: Path) -> Description:
 class Model:
     """A loaded model."""
 
-    def __init__(self, description: Description, pyfunc: Any) -> None:
+    def __init__(self, description: Description, runtime: Runtime) -> None:
         self.description = description
-        self._pyfunc = pyfunc
-        self._library = _LIBRARIES.get(description.loader)
-        self._raw = pyfunc.get_raw_model() if self._library else None
-        self.schema = description.schema or without_signature(*_known_columns(self._raw))
-        self.classes = _classes(self._raw)
+        self.runtime = runtime
+        self.schema = description.schema or without_signature(*runtime.columns())
+        self.classes = runtime.classes
         self.example: dict[str, Any] | None = None
         self.loaded_at = time.time()
-        if self.schema.columns and not description.mlmodel.get("is_signature_from_type_hint"):
-            _switch_off_enforcement(pyfunc)
 
-    def predict(self, batch: Batch, params: Mapping[str, Any] | None = None) -> Any:
+    def ask(self, batch: Batch, params: Mapping[str, Any] | None = None, *, probabilities: bool = False) -> Result:
         """Whatever the model returns for these rows; RequestError when it refuses a value."""
         try:
-            data = _as_input(batch)
-            return self._pyfunc.predict(data, params=dict(params)) if params else self._pyfunc.predict(data)
+            return self.runtime.ask(batch, params, probabilities=probabilities)
         except SystemExit as error:
             raise RuntimeError("the model called sys.exit") from error
         except Exception as error:
-            self._raise_refusal(error)
-            raise
-
-    def probabilities(self, batch: Batch) -> Any:
-        """The estimator's own predict_proba; only where `classes` is not None."""
-        if self._raw is None:
-            raise TypeError("this model has no predict_proba")
-        try:
-            return self._raw.predict_proba(_as_input(batch))
-        except Exception as error:
-            self._raise_refusal(error)
+            reason = _refusal(error, self.runtime.library)
+            if reason:
+                raise RequestError("refused_by_model", f"the model refuses this input: {reason}") from error
             raise
 
     def choose_example(self) -> None:
@@ -114,78 +95,18 @@ class Model:
         self.example = bodies[-1] if bodies else None
         for body in bodies:
             try:
-                self.predict(forms.read(body, self.schema, Rules(version="")).batch)
+                self.ask(forms.read(body, self.schema, Rules(version="")).batch)
             except Exception:  # noqa: BLE001, S112 - a made-up value may be none that the model knows
                 continue
             self.example = body
             return
 
-    def _raise_refusal(self, error: Exception) -> None:
-        reason = _refusal(error, self._library)
-        if reason:
-            raise RequestError("refused_by_model", f"the model refuses this input: {reason}") from error
 
-
-def load(description: Description) -> Model:
-    """Import MLflow and the model's libraries, and load it; slow (seconds)."""
-    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # its lines become ours, as JSON
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow.pyfunc
-    import mlflow.tracing
-
-    # There is no tracking server to trace to. Left on, load_model wants one afterwards, and in failing to
-    # find it loses the model's own exception and returns None.
-    mlflow.tracing.disable()
-    model = Model(description, mlflow.pyfunc.load_model(str(description.folder)))
+def load(description: Description, runtime: str = "auto") -> Model:
+    """Import the model's libraries and load it; slow (seconds). `runtime` is one of runtimes.WANTED."""
+    model = Model(description, runtimes.load(description.folder, description.mlmodel, runtime))
     model.choose_example()
     return model
-
-
-def _as_input(batch: Batch) -> Any:
-    if isinstance(batch, Matrix):
-        return batch.array
-    if not isinstance(batch, Table):
-        return batch.arrays
-    import pandas as pd
-
-    return pd.DataFrame(dict(batch.columns))
-
-
-def _switch_off_enforcement(pyfunc: Any) -> None:
-    """Our schema has checked every value already; MLflow's refuses gaps in optional whole-number columns."""
-    if pyfunc.metadata.signature:
-        signature = copy.copy(pyfunc.metadata.signature)
-        signature.inputs = None
-        pyfunc.metadata.signature = signature
-
-
-def _known_columns(raw: Any) -> tuple[list[str | int] | None, int | None]:
-    """Names (None: trained on bare arrays) and number of the columns that a loaded estimator knows."""
-    names = _ask(raw, "feature_names_in_", "feature_names", "feature_name")
-    width = _ask(raw, "n_features_in_", "num_features", "num_feature")
-    names = None if names is None else [str(name) for name in names]
-    if not names or all(_NO_NAMES.fullmatch(name) for name in names):
-        names = None
-    return names, None if width is None else int(width)
-
-
-def _ask(raw: Any, *attributes: str) -> Any:
-    """The first attribute that is there, called where it is a method."""
-    for attribute in attributes:
-        # Estimators raise AttributeError or their own NotFittedError from these properties.
-        found = getattr(raw, attribute, None)
-        found = found() if callable(found) else found
-        if found is not None:
-            return found
-    return None
-
-
-def _classes(raw: Any) -> list[Any] | None:
-    """The labels of a classifier that gives probabilities, else None."""
-    classes = getattr(raw, "classes_", None)
-    if classes is None or not hasattr(raw, "predict_proba"):
-        return None
-    return class_labels(classes)
 
 
 def _refusal(error: Exception, library: str | None) -> str | None:

@@ -7,9 +7,14 @@ It drives the reading of requests, the OpenAPI document and the example. Where a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 SCALAR_TYPES = frozenset(
     {"boolean", "integer", "long", "float", "double", "string", "binary", "datetime", "unknown"}
@@ -23,6 +28,22 @@ NESTED_TYPES = CHECKED_NESTED_TYPES | {"any"}
 """Types whose values may be lists or objects; `any` is handed to the model as it comes."""
 
 FLOAT_TYPES = frozenset({"float", "double"})
+
+LARGEST_EXACT = 2**53
+"""Whole numbers up to this one are told apart by a float of 64 bits."""
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "integer": np.dtype(np.int32),
+    "long": np.dtype(np.int64),
+    "float": np.dtype(np.float32),
+    "double": np.dtype(np.float64),
+}
+_LARGEST = {
+    "integer": float(np.iinfo(np.int32).max),
+    "long": float(LARGEST_EXACT),
+    "float": float(np.finfo(np.float32).max),
+    "double": float(np.finfo(np.float64).max),
+}
 
 
 class SchemaError(Exception):
@@ -43,6 +64,11 @@ class Column:
     def nullable(self) -> bool:
         """A gap is a NaN in a float column; elsewhere only an optional column has gaps."""
         return not self.required or self.type in FLOAT_TYPES | {"any", "unknown"}
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its values, where it holds numbers."""
+        return _DTYPES[self.type]
 
 
 @dataclass(frozen=True)
@@ -72,6 +98,58 @@ class Schema:
     def names(self) -> frozenset[str]:
         """The names that a request may use for columns."""
         return frozenset(column.name for column in self.columns) if self.named else frozenset()
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The columns' names, in the schema's order."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def keys(self) -> tuple[str | int, ...]:
+        """The columns' keys, in the schema's order."""
+        return tuple(column.key for column in self.columns)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every column has a declared type of numbers, so that rows can be read as one block."""
+        return bool(self.columns) and all(column.type in _DTYPES for column in self.columns)
+
+    @cached_property
+    def pick(self) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+        """All values of a record, in order; KeyError where one is missing."""
+        found = itemgetter(*self.order)
+        return found if len(self.order) > 1 else lambda record: (found(record),)
+
+    def fit(self, block: NDArray[np.float64]) -> NDArray[np.floating[Any]] | None:
+        """The block, where each number is one that its column takes as it is; None where one may not be.
+
+        float32 where all columns are, as a frame of such columns would be.
+        """
+        if not (np.abs(block) <= self._largest).all():  # an infinity is none, and too long for 32 bits
+            return None
+        if self._whole.size and np.mod(block[:, self._whole], 1).any():
+            return None
+        singles = self._singles
+        if len(singles) == len(self.columns):
+            return block.astype(np.float32)
+        if singles.size:
+            block[:, singles] = block[:, singles].astype(np.float32)
+        return block
+
+    @cached_property
+    def _largest(self) -> NDArray[np.float64]:
+        return np.array([_LARGEST[column.type] for column in self.columns])
+
+    @cached_property
+    def _whole(self) -> NDArray[np.intp]:
+        return self._places("integer", "long")
+
+    @cached_property
+    def _singles(self) -> NDArray[np.intp]:
+        return self._places("float")
+
+    def _places(self, *types: str) -> NDArray[np.intp]:
+        return np.array([at for at, column in enumerate(self.columns) if column.type in types], dtype=np.intp)
 
     @property
     def unchecked(self) -> tuple[str, ...]:

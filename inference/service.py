@@ -1,20 +1,20 @@
-"""Answers queries: reads the body and asks the model, each off the event loop, and counts.
+"""Answers queries: reads the body, lets the model be asked, and counts.
 
-The model is asked by one thread, one request at a time and in order: few models promise more, and this is
-where a queue of requests can become a batch.
+The model is asked by one thread, several requests at once where a row's answer depends on that row alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from inference import outputs
+from inference import outputs, tables
 from inference.batch import Rules
+from inference.batching import Batcher, Limits, Outcome
 from inference.errors import RequestError
 from inference.forms import Query
 from inference.lifecycle import Lifecycle
@@ -23,6 +23,11 @@ from inference.model import Model
 from inference.settings import Settings
 
 T = TypeVar("T")
+_LARGE_BODY = 64 * 1024
+"""Bytes from which on a body is read in a thread: below, the change of threads costs more than the reading."""
+
+_LARGE_ANSWER = 1000
+"""Rows from which on an answer is written in a thread."""
 
 
 @dataclass(frozen=True)
@@ -36,41 +41,80 @@ class Answer:
 
 
 class Service:
-    """One model's settings, life, figures and thread."""
+    """One model's settings, life, figures and queue."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.release = settings.release
         self.rules = Rules(settings.release.version, settings.strict, settings.max_rows)
         self.metrics = Metrics()
-        self.lifecycle = Lifecycle(settings.model, self._ready)
+        self.lifecycle = Lifecycle(settings.model, self._ready, settings.runtime)
         self.in_flight = 0  # requests whose answer is not complete; the event loop's own
+        limits = Limits(waiting=settings.max_queue, seconds=settings.request_seconds)
+        self.batcher = Batcher(self._ask, self._kind, limits)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="read")
-        self._model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
-    async def answer(self, read: Callable[[Model], Query]) -> Answer:
-        """Understand a request with `read`, then ask the model."""
+    async def answer(self, read: Callable[[Model], Query], size: int) -> Answer:
+        """Understand a request of `size` bytes with `read`, then ask the model."""
         model = self.lifecycle.require_model()
-        query = await _run(self._readers, lambda: read(model))
+        query = read(model) if size < _LARGE_BODY else await self._run(lambda: read(model))
         if query.probabilities and model.classes is None:
             raise RequestError("no_probabilities", "this model gives no probabilities")
-        return await _run(self._model_thread, lambda: self._ask(model, query))
+        result = await self.batcher.ask(query)
+        return Answer(query, result.predictions, result.probabilities, model.classes)
 
-    async def write(self, make: Callable[[], T]) -> T:
-        """Make an answer's content off the event loop."""
-        return await _run(self._readers, make)
+    async def write(self, rows: int, make: Callable[[], T]) -> T:
+        """Make the content of an answer about `rows` rows."""
+        return make() if rows < _LARGE_ANSWER else await self._run(make)
 
-    def _ask(self, model: Model, query: Query) -> Answer:
+    def _kind(self, query: Query) -> object:
+        """Of queries that may go together; None for one that goes alone."""
+        model = self.lifecycle.require_model()
+        if query.params or not self.settings.batching or not model.runtime.independent:
+            return None
+        return query.batch.kind
+
+    def _ask(self, queries: Sequence[Query]) -> Sequence[Outcome]:
+        model = self.lifecycle.require_model()
+        wanted = [query.probabilities or (query.single and model.classes is not None) for query in queries]
         began = time.perf_counter()
-        predictions = model.predict(query.batch, query.params)
-        wanted = query.probabilities or (query.single and model.classes is not None)
-        probabilities = model.probabilities(query.batch) if wanted else None
+        outcomes = (
+            _together(model, queries, wanted) if len(queries) > 1 else [_alone(model, queries[0], wanted[0])]
+        )
         self.metrics.duration.observe(time.perf_counter() - began)
-        self.metrics.predictions.inc(query.batch.rows)
-        return Answer(query, predictions, probabilities, model.classes)
+        self.metrics.predictions.inc(sum(query.batch.rows for query in queries))
+        return outcomes
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     def _ready(self, _model: Model, seconds: float) -> None:
         self.metrics.loaded(self.release, seconds)
+
+
+def _one_by_one(model: Model, queries: Sequence[Query], wanted: Sequence[bool]) -> Sequence[Outcome]:
+    return [_alone(model, query, one) for query, one in zip(queries, wanted, strict=True)]
+
+
+def _alone(model: Model, query: Query, probabilities: bool) -> Outcome:
+    try:
+        return model.ask(query.batch, query.params, probabilities=probabilities)
+    except Exception as error:  # noqa: BLE001 - it belongs to this request, and is raised there
+        return error
+
+
+def _together(model: Model, queries: Sequence[Query], wanted: Sequence[bool]) -> Sequence[Outcome]:
+    """Each query's own rows of one answer; each asked alone where one of them makes the model fail."""
+    try:
+        whole = model.ask(tables.concat([query.batch for query in queries]), probabilities=any(wanted))
+    except Exception:  # noqa: BLE001 - whose it is shows when they are asked one by one
+        return _one_by_one(model, queries, wanted)
+    found, start = [], 0
+    for query in queries:
+        stop = start + query.batch.rows
+        found.append(whole.rows(start, stop))
+        start = stop
+    return found
 
 
 def plain_answer(answer: Answer) -> dict[str, Any]:
@@ -92,7 +136,3 @@ def single_answer(answer: Answer) -> dict[str, Any]:
         if answer.query.probabilities:
             content |= {"probabilities": row, "classes": answer.classes}
     return content
-
-
-async def _run(executor: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(executor, call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,18 @@ class Settings:
     max_rows: int = 100_000
     """Rows of one request; more get 413."""
 
+    runtime: str = "auto"
+    """auto: the model's own library where packaging found it to predict the same, else MLflow's pyfunc; pyfunc."""
+
+    batching: bool = True
+    """Ask the model for several waiting requests at once. Never holds a request back."""
+
+    max_queue: int = 1024
+    """Requests that may wait for the model; one more gets 503."""
+
+    request_seconds: float = 30.0
+    """Seconds that a request may wait for the model's answer; then it gets 503."""
+
     shutdown_seconds: float = 20.0
     """Seconds that running requests have to finish after SIGTERM. Below Kubernetes' 30 s grace period."""
 
@@ -78,8 +90,12 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         strict=_switch(environ, "TAGSHIP_STRICT", default.strict),
         max_body_bytes=int(_number(environ, "TAGSHIP_MAX_BODY_BYTES", default.max_body_bytes, 1, 2**31 - 1)),
         max_rows=int(_number(environ, "TAGSHIP_MAX_ROWS", default.max_rows, 1, 2**31 - 1)),
+        runtime=_one_of(environ, "TAGSHIP_RUNTIME", ("auto", "pyfunc"), default.runtime),
+        batching=_switch(environ, "TAGSHIP_BATCHING", default.batching),
+        max_queue=int(_number(environ, "TAGSHIP_MAX_QUEUE", default.max_queue, 1, 1_000_000)),
+        request_seconds=_number(environ, "TAGSHIP_REQUEST_SECONDS", default.request_seconds, 0.1, 3600),
         shutdown_seconds=_number(environ, "TAGSHIP_SHUTDOWN_SECONDS", default.shutdown_seconds, 0, 3600),
-        log_level=_level(environ, default.log_level),
+        log_level=_one_of(environ, "TAGSHIP_LOG_LEVEL", _LEVELS, default.log_level),
     )
 
 
@@ -106,11 +122,12 @@ def _switch(environ: Mapping[str, str], name: str, default: bool) -> bool:
     return text in _TRUE
 
 
-def _level(environ: Mapping[str, str], default: str) -> str:
-    text = environ.get("TAGSHIP_LOG_LEVEL", "").strip().upper() or default
-    if text not in _LEVELS:
-        raise SettingsError(f"TAGSHIP_LOG_LEVEL must be one of {', '.join(_LEVELS)}, not {text!r}")
-    return text
+def _one_of(environ: Mapping[str, str], name: str, values: Sequence[str], default: str) -> str:
+    text = environ.get(name, "").strip() or default
+    found = next((value for value in values if value.lower() == text.lower()), None)
+    if found is None:
+        raise SettingsError(f"{name} must be one of {', '.join(values)}, not {text!r}")
+    return found
 
 
 def _release(environ: Mapping[str, str]) -> Release:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from inference import batch, outputs
-from inference.batch import Batch, Rules
+from inference.batch import Rules
 from inference.errors import RequestError, bad_form
 from inference.forms import Query
 from inference.schema import Schema
+from inference.tables import Batch
 from inference.values import Array, objects
 
 _LIMITS = {

@@ -70,7 +70,7 @@ async def infer(request: Request) -> Response:
         found.append(v2.read(parse_json(body), model.schema, service.rules))
         return found[0].query
 
-    answer = await service.answer(read)
+    answer = await service.answer(read, len(body))
     content: dict[str, Any] = {"model_name": service.release.name, "model_version": service.release.version}
     if found[0].id is not None:
         content["id"] = found[0].id
@@ -79,7 +79,7 @@ async def infer(request: Request) -> Response:
         content["outputs"] = v2.write(found[0], answer.predictions, answer.probabilities)
         return outputs.dumps(content)
 
-    return Response(await service.write(write), media_type="application/json")
+    return Response(await service.write(answer.query.batch.rows, write), media_type="application/json")
 
 
 def _served(request: Request) -> Service:

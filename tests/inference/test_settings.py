@@ -35,12 +35,29 @@ def test_everything(tmp_path: Path) -> None:
         "TAGSHIP_STRICT": "true",
         "TAGSHIP_MAX_BODY_BYTES": "10",
         "TAGSHIP_MAX_ROWS": "20",
+        "TAGSHIP_RUNTIME": "pyfunc",
+        "TAGSHIP_BATCHING": "off",
+        "TAGSHIP_MAX_QUEUE": "3",
+        "TAGSHIP_REQUEST_SECONDS": "2.5",
         "TAGSHIP_SHUTDOWN_SECONDS": "1.5",
         "TAGSHIP_LOG_LEVEL": "debug",
     }
     expected = Release("churn", "1.2.3", run_id="r", commit="c", registered_version="4")
     assert from_environment(given) == Settings(
-        Path("/models/x"), expected, "sha256:0", "::", 80, True, 10, 20, 1.5, "DEBUG"
+        model=Path("/models/x"),
+        release=expected,
+        digest="sha256:0",
+        host="::",
+        port=80,
+        strict=True,
+        max_body_bytes=10,
+        max_rows=20,
+        runtime="pyfunc",
+        batching=False,
+        max_queue=3,
+        request_seconds=2.5,
+        shutdown_seconds=1.5,
+        log_level="DEBUG",
     )
 
 

@@ -1,0 +1,75 @@
+"""MLflow's own way to load and ask a model: right for every flavor, and the slowest. Imports MLflow."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inference.outputs import class_labels
+from inference.runtimes.base import Result
+from inference.runtimes.estimators import classes_of, columns_of
+from inference.tables import Batch, Matrix, Table
+
+_LIBRARIES = {"mlflow.sklearn": "sklearn", "mlflow.xgboost": "xgboost", "mlflow.lightgbm": "lightgbm"}
+"""Loader modules whose raw model is a known estimator or booster."""
+
+
+class Pyfunc:
+    """See base.Runtime. Predictions are pyfunc's, probabilities those of the estimator underneath."""
+
+    name = "pyfunc"
+    independent = False  # a custom model may look at all rows that it is given
+
+    def __init__(self, pyfunc: Any, loader: str) -> None:
+        self._pyfunc = pyfunc
+        self.library = _LIBRARIES.get(loader)
+        self._raw = pyfunc.get_raw_model() if self.library else None
+        classes = classes_of(self._raw)
+        self.classes = None if classes is None else class_labels(classes)
+
+    def columns(self) -> tuple[list[str] | None, int | None]:
+        return columns_of(self._raw)
+
+    def ask(self, batch: Batch, params: Mapping[str, Any] | None = None, *, probabilities: bool = False) -> Result:
+        data = as_input(batch)
+        found = self._pyfunc.predict(data, params=dict(params)) if params else self._pyfunc.predict(data)
+        return Result(found, self._raw.predict_proba(as_input(batch)) if probabilities and self._raw else None)
+
+
+def load(folder: Path, loader: str, *, enforce: bool) -> Pyfunc:
+    """Import MLflow and the model's libraries, and load it; slow (seconds).
+
+    Without `enforce` MLflow does not check what it is given: our schema has checked every value already, and
+    MLflow's refuses gaps in optional whole-number columns.
+    """
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # its lines become ours, as JSON
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow.pyfunc
+    import mlflow.tracing
+
+    # There is no tracking server to trace to. Left on, load_model wants one afterwards, and in failing to
+    # find it loses the model's own exception and returns None.
+    mlflow.tracing.disable()
+    pyfunc = mlflow.pyfunc.load_model(str(folder))
+    if not enforce and pyfunc.metadata.signature:
+        signature = copy.copy(pyfunc.metadata.signature)
+        signature.inputs = None
+        pyfunc.metadata.signature = signature
+    return Pyfunc(pyfunc, loader)
+
+
+def as_input(batch: Batch) -> Any:
+    """What pyfunc takes: a frame, an array, or arrays by name."""
+    if isinstance(batch, Matrix):
+        return batch.array
+    return frame(batch) if isinstance(batch, Table) else batch.arrays
+
+
+def frame(table: Table) -> Any:
+    """The table as a DataFrame with the declared types."""
+    import pandas as pd
+
+    return pd.DataFrame(dict(table.columns))
