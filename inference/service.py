@@ -52,6 +52,7 @@ class Service:
         self.in_flight = 0  # requests whose answer is not complete; the event loop's own
         limits = Limits(waiting=settings.max_queue, seconds=settings.request_seconds)
         self.batcher = Batcher(self._ask, self._kind, limits)
+        self.metrics.watch(queue=lambda: self.batcher.waiting, in_flight=lambda: self.in_flight)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="read")
 
     async def answer(self, read: Callable[[Model], Query], size: int) -> Answer:
@@ -81,8 +82,8 @@ class Service:
         outcomes = (
             _together(model, queries, wanted) if len(queries) > 1 else [_alone(model, queries[0], wanted[0])]
         )
-        self.metrics.duration.observe(time.perf_counter() - began)
-        self.metrics.predictions.inc(sum(query.batch.rows for query in queries))
+        rows = sum(query.batch.rows for query in queries)
+        self.metrics.batch(len(queries), rows, time.perf_counter() - began)
         return outcomes
 
     async def _run(self, call: Callable[[], T]) -> T:
