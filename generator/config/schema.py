@@ -155,6 +155,14 @@ class Serve(Section):
         "none", description="How pods outside EKS get credentials for ECR."
     )
     strict: bool = Field(False, description="Answer 400 to a request with unknown columns.")
+    batching: Literal["auto", "off"] = Field(
+        "auto", description="Ask the model for several waiting requests at once; never delays a request."
+    )
+    runtime: Literal["auto", "pyfunc", "onnx"] = Field(
+        "auto",
+        description="What asks the model: its own library where that predicts what MLflow's pyfunc predicts, "
+        "pyfunc in any case, or ONNX, to which the training job converts the model.",
+    )
     hooks: Hooks | None = Field(None, description="Code before and after the model.")
 
 

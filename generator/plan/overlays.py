@@ -97,7 +97,7 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
         "released": released,
         "replicas": _replicas(target, released=released),
         "arch": model.config.image.platform.removeprefix("linux/"),
-        "strict": target.serve.strict,
+        "environment": _server_environment(target),
         "resources": target.serve.resources,
         "service": target.serve.service,
         "ingress": target.serve.ingress,
@@ -108,6 +108,15 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
         PlannedFile(f"{folder}/{name}", f"templates/overlay/tagship/{name}", values)
         for name in ("kustomization.yaml", "values.yaml", *names)
     ]
+
+
+def _server_environment(target: Target) -> dict[str, str]:
+    """The server's settings that are not its defaults."""
+    given = {
+        "TAGSHIP_STRICT": "true" if target.serve.strict else None,
+        "TAGSHIP_BATCHING": "false" if target.serve.batching == "off" else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _replicas(target: Target, *, released: bool) -> int | None:

@@ -34,6 +34,7 @@ serve:
   service: LoadBalancer
   monitoring: true
   strict: true
+  batching: off
 """
 ENVIRONMENTS = """\
 serve: {replicas: 2, autoscaling: {}, monitoring: true}
@@ -208,6 +209,7 @@ def test_what_model_yaml_says_of_serving_arrives(tmp_path: Path) -> None:
         "limits": {"cpu": "2", "memory": "2Gi"},
     }
     assert {"name": "TAGSHIP_STRICT", "value": "true"} in container["env"]
+    assert {"name": "TAGSHIP_BATCHING", "value": "false"} in container["env"]
     assert pod["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
     assert one(objects, "Service")["spec"]["type"] == "LoadBalancer"
     ingress = one(objects, "Ingress")["spec"]
