@@ -41,7 +41,14 @@ def _serve(settings: Settings) -> int:
     from inference.server import listen, serve
 
     logs.configure(settings.log_level)
-    return serve(create_app(settings), listen(settings))
+    # Set for another program, perhaps; the figures of a single process need no files.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    listener = listen(settings)
+    if settings.workers == 1:
+        return serve(create_app(settings), listener)
+    from inference.workers import supervise
+
+    return supervise(settings, lambda member: serve(create_app(settings, member), listener))
 
 
 def _replay(settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 
 from inference import handlers, v2_handlers
 from inference.errors import RequestError
+from inference.group import Member
+from inference.lifecycle import Lifecycle
 from inference.service import Service
 from inference.settings import Settings
 from inference.web import Edge, on_http_error, on_request_error
@@ -40,13 +43,15 @@ _READING: dict[str, Handler] = {
 _MODEL_PATHS = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The application; it begins to load the model when the server starts it."""
-    service = Service(settings)
+def create_app(settings: Settings, member: Member | None = None) -> Starlette:
+    """The application; it begins to load the model when the server starts it. `member`: of several workers."""
+    service = Service(settings, member)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         service.lifecycle.start()
+        if member and member.late:
+            await _loaded(service.lifecycle)
         yield
         service.lifecycle.stop()
 
@@ -58,7 +63,16 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.member = member
     return app
+
+
+async def _loaded(lifecycle: Lifecycle) -> None:
+    """Until the model is there; RuntimeError when it never will be, which ends the process."""
+    while lifecycle.state == "starting":
+        await asyncio.sleep(0.05)
+    if lifecycle.reason:
+        raise RuntimeError(lifecycle.reason)
 
 
 def _routes() -> list[BaseRoute]:

@@ -36,6 +36,7 @@ class Lifecycle:
         self._runtime = runtime
         self._on_ready = on_ready
         self._stopping = False
+        self.others_ready: Callable[[], bool] = lambda: True  # with several workers: the rest of them
         self.description: Description | None = None
         self.model: Model | None = None
         self.load_seconds: float | None = None
@@ -49,7 +50,7 @@ class Lifecycle:
             return "failed"
         if self._stopping:
             return "stopping"
-        return "ready" if self.model else "starting"
+        return "ready" if self.model and self.others_ready() else "starting"
 
     @property
     def schema(self) -> Schema | None:

@@ -7,6 +7,7 @@ notice, and what it still sends is answered. Then running requests finish, then 
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import time
 from types import FrameType
@@ -14,6 +15,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from inference.group import Member
 from inference.service import Service
 from inference.settings import Settings, SettingsError
 
@@ -27,6 +29,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Starlette) -> None:
         self.service: Service = app.state.service
+        self._member: Member | None = app.state.member
         self._stopping_since: float | None = None
         self.cut_off = 0  # requests that were still running when the time was up
         config = uvicorn.Config(
@@ -50,9 +53,18 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn calls this ten times a second; true ends the server."""
+        if self._member:
+            self._take_part(self._member)
         if self._stopping_since is not None and self._may_end(time.monotonic() - self._stopping_since):
             self.should_exit, self.cut_off = True, self.service.in_flight
         return await super().on_tick(counter)
+
+    def _take_part(self, member: Member) -> None:
+        if self.service.lifecycle.model:
+            member.group.mark_ready(member.index)
+        self.service.metrics.refresh()
+        if member.orphaned and self._stopping_since is None:
+            self.handle_exit(signal.SIGTERM, None)
 
     def _may_end(self, waited: float) -> bool:
         limit = self.service.settings.shutdown_seconds

@@ -17,6 +17,7 @@ from inference.batch import Rules
 from inference.batching import Batcher, Limits, Outcome
 from inference.errors import RequestError
 from inference.forms import Query
+from inference.group import Member
 from inference.lifecycle import Lifecycle
 from inference.metrics import Metrics
 from inference.model import Model
@@ -43,12 +44,14 @@ class Answer:
 class Service:
     """One model's settings, life, figures and queue."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, member: Member | None = None) -> None:
         self.settings = settings
         self.release = settings.release
         self.rules = Rules(settings.release.version, settings.strict, settings.max_rows)
-        self.metrics = Metrics()
+        self.metrics = Metrics(member)
         self.lifecycle = Lifecycle(settings.model, self._ready, settings.runtime)
+        if member:
+            self.lifecycle.others_ready = lambda: member.group.complete
         self.in_flight = 0  # requests whose answer is not complete; the event loop's own
         limits = Limits(waiting=settings.max_queue, seconds=settings.request_seconds)
         self.batcher = Batcher(self._ask, self._kind, limits)

@@ -71,8 +71,12 @@ class Settings:
     request_seconds: float = 30.0
     """Seconds that a request may wait for the model's answer; then it gets 503."""
 
+    workers: int = 1
+    """Processes that serve, each with a model of its own: memory grows with them."""
+
     shutdown_seconds: float = 20.0
-    """Seconds that running requests have to finish after SIGTERM. Below Kubernetes' 30 s grace period."""
+    """Seconds that running requests have to finish after SIGTERM. With the ten seconds that the pod waits before
+    it and the few after, this stays below its terminationGracePeriodSeconds of 40 (k8s/base/deployment.yaml)."""
 
     log_level: str = "INFO"
     """DEBUG (with probes), INFO, WARNING or ERROR."""
@@ -94,6 +98,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         batching=_switch(environ, "TAGSHIP_BATCHING", default.batching),
         max_queue=int(_number(environ, "TAGSHIP_MAX_QUEUE", default.max_queue, 1, 1_000_000)),
         request_seconds=_number(environ, "TAGSHIP_REQUEST_SECONDS", default.request_seconds, 0.1, 3600),
+        workers=int(_number(environ, "TAGSHIP_WORKERS", default.workers, 1, 16)),
         shutdown_seconds=_number(environ, "TAGSHIP_SHUTDOWN_SECONDS", default.shutdown_seconds, 0, 3600),
         log_level=_one_of(environ, "TAGSHIP_LOG_LEVEL", _LEVELS, default.log_level),
     )

@@ -24,6 +24,7 @@ from typing import NoReturn
 from prometheus_client.multiprocess import mark_process_dead
 
 from inference.group import Group, Member
+from inference.settings import Settings, SettingsError
 
 Work = Callable[[Member], int]
 """What a worker does, in its own process; its exit code."""
@@ -48,6 +49,12 @@ class Patience:
 
     stop: float = 23.0
     """From SIGTERM to the kill of whatever still runs."""
+
+
+def supervise(settings: Settings, work: Work) -> int:
+    """Run the workers that the settings ask for, until a signal; the server's exit code."""
+    # A worker takes up to two seconds from the end of its requests to its own.
+    return Supervisor(settings.workers, work, Patience(stop=settings.shutdown_seconds + 3)).run()
 
 
 @dataclass
@@ -184,7 +191,12 @@ def _forget_randomness() -> None:
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
     """For the files of the metrics; below TMPDIR or /tmp, which is writable where nothing else is."""
-    folder = Path(tempfile.mkdtemp(prefix="tagship-metrics-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="tagship-metrics-"))
+    except OSError as error:
+        raise SettingsError(
+            f"TAGSHIP_WORKERS over 1 needs a folder to write in: {error}; mount one at /tmp, or set TMPDIR"
+        ) from None
     try:
         yield folder
     finally:
