@@ -16,7 +16,6 @@ from inference.tables import Matrix, Table, Tensors
 from inference.values import Array
 
 _ABSENT = object()
-_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,7 @@ def _table(schema: Schema, cells: Sequence[Sequence[Any]], rows: int) -> Table:
 def _block_of_columns(schema: Schema, columns: Mapping[str, Sequence[Any]], rows: int) -> Array | None:
     if not schema.plain or any(name not in columns for name in schema.order):
         return None
-    turned = _block(schema, [columns[name] for name in schema.order], rows, turn=True)
-    return None if turned is None else turned
+    return _block(schema, [columns[name] for name in schema.order], rows, turn=True)
 
 
 def _block_of_records(schema: Schema, records: Sequence[Mapping[str, Any]], rules: Rules) -> Array | None:
@@ -141,19 +139,16 @@ def _block(schema: Schema, lines: Sequence[Sequence[Any]], width: int, *, turn: 
     """All values at once where every one is a number that its column takes as it is.
 
     None sends the request the long way, which finds out what is wrong, if anything is. `turn`: the lines are
-    columns. Types are compared exactly: numpy would quietly make 1 of true.
+    columns.
     """
     if not schema.plain or not width or {*map(len, lines)} != {width}:
         return None
     flat = lines[0] if len(lines) == 1 else [*itertools.chain.from_iterable(lines)]
-    if not {*map(type, flat)} <= _NUMBERS:
+    found = values.numbers(flat)
+    if found is None:
         return None
-    try:
-        block = np.array(flat, dtype=np.float64).reshape(len(lines), width)
-    except OverflowError:
-        return None
-    block = np.ascontiguousarray(block.T) if turn else block
-    return schema.fit(block)
+    block = found.reshape(len(lines), width)
+    return schema.fit(np.ascontiguousarray(block.T) if turn else block)
 
 
 def _array(column: Column, cells: Sequence[Any]) -> Array:

@@ -24,10 +24,10 @@ from inference.model import Model
 from inference.settings import Settings
 
 T = TypeVar("T")
-_LARGE_BODY = 64 * 1024
-"""Bytes from which on a body is read in a thread: below, the change of threads costs more than the reading."""
+_LARGE_BODY = 1024 * 1024
+"""Bytes from which on a body is read in a thread: below, that would cost more than it spares the others."""
 
-_LARGE_ANSWER = 1000
+_LARGE_ANSWER = 10_000
 """Rows from which on an answer is written in a thread."""
 
 

@@ -37,6 +37,18 @@ def column(name: str, kind: str, values: Values, *, nullable: bool) -> Array:
     return _READERS.get(kind, _as_they_come)(name, values)
 
 
+def numbers(values: Values) -> Array | None:
+    """The values as float64, when every one is an integer or a float; the fast way to read a whole table."""
+    try:
+        sum(values)  # refuses null, strings, lists and objects, and is four times as fast as asking for types
+        array = np.fromiter(values, dtype=np.float64, count=len(values))
+    except (TypeError, OverflowError):
+        return None
+    # True and false can be summed, and stand only where the array has a 0 or a 1.
+    suspects = np.flatnonzero((array == 0) | (array == 1)).tolist()
+    return None if any(type(values[at]) is bool for at in suspects) else array
+
+
 def tensor(name: str, dtype: str, leaves: Values) -> Array:
     """The flat values of a tensor in its own dtype; the row of an error is the leaf's position."""
     kind = "U" if dtype == "str" else np.dtype(dtype).kind
