@@ -53,6 +53,7 @@ def run_facts(found: Found) -> dict[str, Any]:
         "parents": [parent.info.run_id for parent in family[1:]],
         "metrics": {name: finite_or_name(value) for name, value in metrics.items()},
         "params": {line(name): line(value) for name, value in params.items()},
+        "datasets": datasets(family),
         "tags": {line(k): line(v) for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
         "mlflow_version": mlflow.__version__,
         "registered": registered(look.client, run.info.run_id),
@@ -67,6 +68,16 @@ def parents(client: Any, run: Any) -> list[Any]:
         found.append(client.get_run(parent))
         parent = found[-1].data.tags.get("mlflow.parentRunId")
     return found
+
+
+def datasets(family: list[Any]) -> list[dict[str, str]]:
+    """What the run and its parents logged with mlflow.log_input: names and digests, as MLflow keeps them."""
+    found = {
+        (str(used.dataset.name), str(used.dataset.digest))
+        for run in family
+        for used in getattr(getattr(run, "inputs", None), "dataset_inputs", None) or ()
+    }
+    return [{"name": name, "digest": digest} for name, digest in sorted(found)]
 
 
 def registered(client: Any, run_id: str) -> list[dict[str, str]]:

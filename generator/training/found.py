@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def trained_model(release: Release, found: dict[str, Any], **measured: Any) -> T
             metrics={name: value for name, value in found["metrics"].items() if _METRIC.fullmatch(name)},
             params={_line(name): _line(value) for name, value in sorted(params.items())[:MOST_PARAMS]},
             mlflow_version=_line(found["mlflow_version"]),
+            data_sha256=data_sha256(found["datasets"]),
             **measured,
         )
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
@@ -46,6 +48,12 @@ def trained_model(release: Release, found: dict[str, Any], **measured: Any) -> T
 def _tracking_uri(found: dict[str, Any]) -> str:
     uri = public_uri(str(found["tracking_uri"]))
     return SCRIPTS_OWN if uri == EMBEDDED and found["store"] != "configured" else uri
+
+
+def data_sha256(datasets: list[dict[str, Any]]) -> str | None:
+    """One hash for all datasets that the run logged, from their names and digests; None where it logged none."""
+    lines = sorted({f"{item['name']}\0{item['digest']}\n" for item in datasets})
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
 
 
 def golden_of(found: dict[str, Any], path: Path) -> Golden:

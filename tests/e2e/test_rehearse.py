@@ -54,6 +54,7 @@ def test_example(project: Path, tmp_path: Path, model: str, metric: str) -> None
     assert ledger.current
     assert (ledger.current.digest, ledger.current.registered) == (published["digest"], 1)
     assert metric in ledger.current.metrics
+    assert (ledger.current.data is not None) == (model == "churn"), "its script alone logs its dataset"
     assert published["rehearsal"]
     after = git(project, "status", "--porcelain"), git(project, "rev-parse", "HEAD"), git(project, "tag")
     assert after == before, "the user's repository was changed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ GOOD: dict[str, Any] = {
     "model": {"name": "model", "uri": "models:/m-1", "model_id": "m-1", "flavors": ["python_function", "sklearn"]},
     "metrics": {"accuracy": 0.9, "loss": "NaN", "strange (metric)": 1.0},
     "params": {"C": "1.0", "long": "x" * 5000, "lines": "a\nb"},
+    "datasets": [],
     "tags": {},
     "mlflow_version": "3.13.0",
     "registered": [],
@@ -121,6 +123,19 @@ def test_a_tracking_uri_is_shown_without_its_credentials(tmp_path: Path) -> None
     assert training.run().tracking_uri == "https://mlflow.example.com"
 
 
+def test_the_data_hash_is_of_what_the_run_says_it_read(tmp_path: Path) -> None:
+    one, other = {"name": "customers", "digest": "5d08"}, {"name": "bills", "digest": "77aa"}
+    hashes = []
+    for number, datasets in enumerate(([], [one], [one, other], [other, one], [{**one, "digest": "5d09"}])):
+        training, harness = fake(tmp_path / str(number))
+        harness.collected = {**GOOD, "datasets": datasets}
+        hashes.append(training.run().data_sha256)
+    assert hashes[0] is None
+    assert hashes[1] == hashlib.sha256(b"customers\x005d08\n").hexdigest()
+    assert hashes[2] == hashes[3], "the order in which datasets are logged means nothing"
+    assert len(set(hashes[1:])) == 3
+
+
 def test_what_mlflow_says_is_bounded(tmp_path: Path) -> None:
     training, _ = fake(tmp_path)
     trained = training.run()
@@ -137,6 +152,7 @@ def test_what_mlflow_says_is_bounded(tmp_path: Path) -> None:
         {"metrics": {"accuracy": "much"}},
         {"model": {}},
         {"experiment": 1, "params": 3},
+        {"datasets": [{"name": "customers"}]},
     ],
 )
 def test_an_answer_of_another_form_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:

@@ -127,6 +127,32 @@ def check_form(form: str, answer: dict[str, Any]) -> None:
     assert answer["registered"] == versions
 
 
+DATASETS = """
+with mlflow.start_run():
+    mlflow.log_input(mlflow.data.from_pandas(X, name="customers", digest="5d08"), "training")
+    with mlflow.start_run(nested=True):
+        for context in ("training", "eval"):
+            mlflow.log_input(mlflow.data.from_pandas(X, name="customers", digest="5d08"), context)
+        mlflow.log_input(mlflow.data.from_numpy(X.values, name="bills"), "training")
+        mlflow.sklearn.log_model(model, "model", **about)
+    with mlflow.start_run(nested=True):
+        mlflow.log_input(mlflow.data.from_pandas(X, name="another model's"), "training")
+"""
+
+
+def test_datasets_are_those_of_the_models_run_and_its_parents(shop: Workshop) -> None:
+    shop.trained(START + DATASETS)
+    bills, customers = shop.collected()["datasets"]
+    assert customers == {"name": "customers", "digest": "5d08"}
+    assert bills["name"] == "bills"
+    assert bills["digest"], "MLflow's own digest is passed on"
+
+
+def test_a_run_that_logs_no_dataset_has_none(shop: Workshop) -> None:
+    shop.trained(START + FORMS["positional-path"])
+    assert shop.collected()["datasets"] == []
+
+
 @pytest.mark.parametrize("mlflow", ["mlflow3", "mlflow-newest"], indirect=True)
 def test_a_logged_model_by_name(shop: Workshop) -> None:
     shop.trained(
