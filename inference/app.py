@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from inference import handlers, v2_handlers
+from inference.edge import Direct, Edge
 from inference.errors import RequestError
 from inference.group import Member
 from inference.lifecycle import Lifecycle
 from inference.service import Service
-from inference.settings import Settings
-from inference.web import Edge, on_http_error, on_request_error
+from inference.settings import Release, Settings
+from inference.web import on_http_error, on_request_error
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -50,14 +51,15 @@ def create_app(settings: Settings, member: Member | None = None) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         service.lifecycle.start()
-        if member and member.late:
+        if member.late if member else settings.listen_fd is not None:
             await _loaded(service.lifecycle)
         yield
         service.lifecycle.stop()
 
+    routes = _routes()
     app = Starlette(
-        routes=_routes(),
-        middleware=[Middleware(Edge)],
+        routes=routes,
+        middleware=[Middleware(Edge, service, _direct(routes, settings.release))],
         exception_handlers={RequestError: on_request_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
@@ -75,8 +77,8 @@ async def _loaded(lifecycle: Lifecycle) -> None:
         raise RuntimeError(lifecycle.reason)
 
 
-def _routes() -> list[BaseRoute]:
-    routes: list[BaseRoute] = [Route(path, handler, methods=["GET"]) for path, handler in _READING.items()]
+def _routes() -> list[Route]:
+    routes = [Route(path, handler, methods=["GET"]) for path, handler in _READING.items()]
     routes.append(Route("/predict", _counted("predict", handlers.predict), methods=["POST"]))
     routes.append(Route("/invocations", _counted("invocations", handlers.invocations), methods=["POST"]))
     infer = _counted("v2", v2_handlers.infer)
@@ -85,6 +87,16 @@ def _routes() -> list[BaseRoute]:
         routes.append(Route(f"{path}/ready", v2_handlers.model_ready, methods=["GET"]))
         routes.append(Route(f"{path}/infer", infer, methods=["POST"]))
     return routes
+
+
+def _direct(routes: Sequence[Route], release: Release) -> Direct:
+    """The routes to all paths that this release has: no search for each request."""
+    values = {"name": release.name, "version": release.version}
+    found = {}
+    for route in routes:
+        for method in (route.methods or set()) - {"HEAD"}:
+            found[method, route.path.format(**values)] = route.endpoint, values
+    return found
 
 
 def _counted(endpoint: str, handler: Handler) -> Handler:

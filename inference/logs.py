@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import time
@@ -9,16 +10,49 @@ from typing import Any
 
 import orjson
 
-_FIELDS = ("request_id", "method", "path", "status", "seconds", "rows", "code", "model", "model_version")
+_FIELDS = (
+    "request_id",
+    "method",
+    "path",
+    "status",
+    "seconds",
+    "rows",
+    "code",
+    "model",
+    "model_version",
+    "api_key",
+)
+
+
+def write(logger: str, level: int, message: str, fields: dict[str, Any]) -> None:
+    """A line as the formatter makes it, at a tenth of the cost; the caller asks the logger's level first."""
+    now = time.time()
+    line = {
+        "time": f"{_second(int(now))}.{int(now % 1 * 1000):03}Z",
+        "level": logging.getLevelName(level).lower(),
+        "logger": logger,
+        "message": message,
+    }
+    line.update(fields)
+    try:
+        stream = sys.stderr.buffer
+        stream.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        stream.flush()
+    except (OSError, ValueError):  # nobody reads the log any more; that is no reason to fail
+        pass
+
+
+@functools.lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
 
 
 class JsonFormatter(logging.Formatter):
     """A record with the fields that were given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, Any] = {
-            "time": f"{moment}.{int(record.msecs):03}Z",
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -42,6 +42,7 @@ class Protocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._settings = settings
+        self.url = b""
         self._unparsed = 0  # bytes since the parser last got anywhere
         self._began: float | None = None  # when the request that is not complete yet began to arrive
         self._in_body = False
@@ -101,6 +102,8 @@ class Protocol(HttpToolsProtocol):
             return
         self._began, self._in_body = None, False
         super().on_message_complete()
+        if self.cycle.response_complete:  # it did not wait for the body; uvicorn forgets the connection then
+            self._await_request()
 
     def on_response_complete(self) -> None:
         """An answer is out; the next request's turn, or a refusal's that waited for it."""
@@ -110,14 +113,12 @@ class Protocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client sends no more; what it has sent is answered all the same."""
-        if self._began is not None and not self._refused:
+        if self._began is not None:
             what = "body" if self._in_body else "head"
             self._refuse(RequestError(f"incomplete_{what}", f"the connection ended before the {what} did"))
-        elif self._is_quiet():
-            return None
-        else:
+        elif not self._is_quiet() and not self._refusal:
             self.cycle.keep_alive = False
-        return True
+        return not self._is_quiet()  # true: keep it open for the answer
 
     def look(self, now: float) -> None:
         """Called several times a second with the event loop's time: end what takes too long."""
@@ -143,12 +144,16 @@ class Protocol(HttpToolsProtocol):
         return self.cycle is None or (self.cycle.response_complete and not self.pipeline)
 
     def _close_an_idle_one(self) -> bool:
-        idle = [one for one in self.connections if one.timeout_keep_alive_task is not None]
+        idle = [
+            (one.timeout_keep_alive_task.when(), one)
+            for one in self.connections
+            if isinstance(one, Protocol) and one.timeout_keep_alive_task
+        ]
         if not idle:
             return False
-        longest = min(idle, key=lambda one: one.timeout_keep_alive_task.when())
+        _, longest = min(idle, key=lambda pair: pair[0])
+        longest.timeout_keep_alive_handler()
         longest._unset_keepalive_if_required()
-        longest.transport.close()
         return True
 
     def _ignore_upgrade(self, rest: bytes) -> None:
@@ -156,15 +161,14 @@ class Protocol(HttpToolsProtocol):
 
         llhttp takes what follows the head for the other protocol; Java's client sends its first body there.
         """
-        method, headers = self.parser.get_method(), [
-            (name, value) for name, value in self.headers if name != b"upgrade"
-        ]
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
             self._refuse(RequestError("bad_request", "this is no proxy"))
             return
-        lines = [b"%s: %s\r\n" % header for header in headers]
+        lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        head = b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, b"".join(lines))
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, b"".join(lines), rest))
+        self.data_received(head + rest)
 
     def _refuse(self, error: RequestError) -> None:
         """Read no more, and say why as soon as it is this request's turn."""
@@ -198,9 +202,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.write_eof()
         self._unset_keepalive_if_required()
         self._ends_at = self.loop.time() + _LINGER_SECONDS
-        _log.info(
-            "refused", extra={"request_id": request_id, "status": error.status, "code": error.code}
-        )
+        _log.info("refused", extra={"request_id": request_id, "status": error.status, "code": error.code})
 
 
 def _refusal(error: httptools.HttpParserError, *, in_body: bool) -> RequestError:
@@ -213,7 +215,7 @@ def _refusal(error: httptools.HttpParserError, *, in_body: bool) -> RequestError
 
 
 def _too_large_a_head() -> RequestError:
-    message = f"the request's head is over the limit of {MAX_HEAD_BYTES} bytes"
+    message = f"the request's head, or what frames its body, is over the limit of {MAX_HEAD_BYTES} bytes"
     return RequestError("head_too_large", message, status=431)
 
 

@@ -6,7 +6,11 @@ notice, and what it still sends is answered. Then running requests finish, then 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import logging
+import resource
 import signal
 import socket
 import time
@@ -16,12 +20,17 @@ import uvicorn
 from starlette.applications import Starlette
 
 from inference.group import Member
+from inference.protocol import Protocol
 from inference.service import Service
 from inference.settings import Settings, SettingsError
 
 _log = logging.getLogger("inference")
 LINGER_SECONDS = 1.0
-"""How long an idle server still listens after SIGTERM."""
+"""How long the server still listens after SIGTERM."""
+
+_CLOSE = (b"connection", b"close")
+_OTHER_FILES = 200
+"""Files that are open beside the connections: libraries, the model's own, sockets to listen on."""
 
 
 class Server(uvicorn.Server):
@@ -31,9 +40,14 @@ class Server(uvicorn.Server):
         self.service: Service = app.state.service
         self._member: Member | None = app.state.member
         self._stopping_since: float | None = None
+        self._listens = self._connected = True
         self.cut_off = 0  # requests that were still running when the time was up
         config = uvicorn.Config(
             app,
+            http=functools.partial(Protocol, settings=self.service.settings),  # type: ignore[arg-type]
+            ws="none",
+            proxy_headers=False,
+            timeout_keep_alive=self.service.settings.keep_alive_seconds,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -50,13 +64,19 @@ class Server(uvicorn.Server):
             return
         self._stopping_since = time.monotonic()
         self.service.lifecycle.stop()
+        # Clients that keep their connection would otherwise hold on to a server that goes.
+        self.config.headers.append(("connection", "close"))
+        self.config.encoded_headers.append(_CLOSE)
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn calls this ten times a second; true ends the server."""
         if self._member:
             self._take_part(self._member)
-        if self._stopping_since is not None and self._may_end(time.monotonic() - self._stopping_since):
-            self.should_exit, self.cut_off = True, self.service.in_flight
+        now = asyncio.get_running_loop().time()
+        for connection in [*self.server_state.connections]:
+            connection.look(now)  # type: ignore[union-attr]
+        if self._stopping_since is not None:
+            self._drain(time.monotonic() - self._stopping_since)
         return await super().on_tick(counter)
 
     def _take_part(self, member: Member) -> None:
@@ -66,19 +86,42 @@ class Server(uvicorn.Server):
         if member.orphaned and self._stopping_since is None:
             self.handle_exit(signal.SIGTERM, None)
 
-    def _may_end(self, waited: float) -> bool:
+    def _drain(self, waited: float) -> None:
+        """Listen for a moment, then take no more connections, and end when the last request is answered.
+
+        A socket that another server takes over is left to it at once.
+        """
         limit = self.service.settings.shutdown_seconds
-        idle = self.service.in_flight == 0 and waited >= min(LINGER_SECONDS, limit)
-        return idle or waited >= limit
+        lingered = waited >= min(LINGER_SECONDS, limit)
+        if self._listens and (lingered or self.service.settings.listen_fd is not None):
+            self._listens = False
+            for server in self.servers:
+                server.close()
+        if self._connected and lingered:
+            self._connected = False
+            for connection in [*self.server_state.connections]:
+                connection.shutdown()
+        if waited >= limit or not (self._connected or self.service.in_flight):
+            self.should_exit, self.cut_off = True, self.service.in_flight
 
 
 def listen(settings: Settings) -> socket.socket:
     """The listening socket; SettingsError when the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    _allow_files(settings.max_connections + _OTHER_FILES)
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise SettingsError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+
+
+def _allow_files(wanted: int) -> None:
+    """A connection is an open file, of which a process outside a container may often have 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def serve(app: Starlette, listener: socket.socket) -> int:
@@ -86,6 +129,7 @@ def serve(app: Starlette, listener: socket.socket) -> int:
     server = Server(app)
     address = listener.getsockname()
     _log.info("listening on %s:%s", address[0], address[1])
-    server.run(sockets=[listener])
+    fd = app.state.service.settings.listen_fd
+    server.run(sockets=[listener] if fd is None else [listener, socket.socket(fileno=fd)])
     _log.info("stopped, %s requests cut off", server.cut_off)
-    return 1 if server.cut_off else 0
+    return 1 if server.cut_off or not server.started else 0

@@ -245,7 +245,7 @@ def test_a_slow_prediction_does_not_hold_up_the_probes(client: Serve) -> None:
     assert took < 0.4
 
 
-def test_log_lines_are_json_without_payloads(client: Serve) -> None:
+def test_log_lines_are_json_without_payloads(client: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     lines: list[str] = []
 
     class Keep(logging.Handler):
@@ -261,6 +261,7 @@ def test_log_lines_are_json_without_payloads(client: Serve) -> None:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
+    lines += capsys.readouterr().err.splitlines()
     found: list[dict[str, Any]] = [json.loads(line) for line in lines]
     assert "a secret" not in "".join(lines)
     requests = [line for line in found if line["message"] == "request"]
