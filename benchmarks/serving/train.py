@@ -1,0 +1,81 @@
+"""Trains the models that all contenders serve and logs them with MLflow. Runs in MLflow's environment.
+
+usage: python train.py FOLDER [TREES]
+
+FOLDER gets one folder a model: `mlflow` (the logged model), `model.joblib` (the same estimator, fitted on
+bare arrays, for servers that pass arrays), `onnx` (converted, logged as MLflow's onnx flavor); and data.json
+with rows to send and each model's own labels for them.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import joblib
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+SEED = 20
+FEATURES = 20
+TRAINED, SENT = 5_000, 4_000
+
+
+def main(folder: Path, trees: int) -> None:
+    x, y = make_classification(TRAINED + SENT, FEATURES, n_informative=10, random_state=SEED)
+    x = x.round(6)  # what people send has few digits
+    names = [f"feature_{number}" for number in range(FEATURES)]
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'tracking.db'}")
+    mlflow.create_experiment("benchmark", artifact_location=(folder / "artifacts").as_uri())
+    mlflow.set_experiment("benchmark")
+    estimators = {
+        "forest": lambda: RandomForestClassifier(n_estimators=trees, random_state=SEED),
+        "linear": lambda: LogisticRegression(max_iter=1000),
+    }
+    data = {"columns": names, "rows": x[TRAINED:].tolist(), "labels": {}}
+    for name, make in estimators.items():
+        target = folder / name
+        target.mkdir()
+        frame = pd.DataFrame(x[:TRAINED], columns=names)
+        bare = make().fit(x[:TRAINED], y[:TRAINED])
+        labels = bare.predict(x[TRAINED:])
+        joblib.dump(bare, target / "model.joblib")
+        log(make().fit(frame, y[:TRAINED]), frame, target / "mlflow")
+        log_onnx(bare, frame, labels, target / "onnx")
+        data["labels"][name] = labels.tolist()
+    (folder / "data.json").write_text(json.dumps(data))
+
+
+def log(model, frame, target: Path) -> None:
+    signature = infer_signature(frame, model.predict(frame))
+    with mlflow.start_run():
+        logged = mlflow.sklearn.log_model(
+            model, name="model", signature=signature, input_example=frame[:2], serialization_format="cloudpickle"
+        )
+    keep(logged, target)
+
+
+def log_onnx(model, frame, labels, target: Path) -> None:
+    """float32 as an ONNX model takes it; without the list of dictionaries that it would answer otherwise."""
+    try:
+        from skl2onnx import to_onnx
+    except ImportError:
+        return
+    converted = to_onnx(model, np.zeros((1, FEATURES), np.float32), options={"zipmap": False})
+    signature = infer_signature(frame, pd.DataFrame({"label": labels}))
+    with mlflow.start_run():
+        logged = mlflow.onnx.log_model(converted, name="model", signature=signature)
+    keep(logged, target)
+
+
+def keep(logged, target: Path) -> None:
+    shutil.copytree(mlflow.artifacts.download_artifacts(logged.model_uri), target)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100)
