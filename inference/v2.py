@@ -1,49 +1,40 @@
-"""The Open Inference Protocol V2 in JSON: its inputs as a query, an answer as its outputs.
+"""The Open Inference Protocol V2: a request's inputs as a query, an answer as its outputs.
 
 A model with columns takes one input a column, or a single two-dimensional one with all of them in order.
-A model with tensors takes its tensors by name.
+A model with tensors takes its tensors by name. The values are JSON, or bytes after the JSON (the binary
+tensor data extension), for each input and output as the client says.
 """
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from inference import batch, outputs
+from inference import batch, outputs, v2_arrays, v2_data
 from inference.batch import Rules
 from inference.errors import RequestError, bad_form
 from inference.forms import Query
 from inference.schema import Schema
 from inference.tables import Batch
+from inference.v2_metadata import PREDICT, PROBABILITIES
 from inference.values import Array, objects
 
-_LIMITS = {
-    f"{sign}{bits}": np.iinfo(f"{sign.lower()}{bits}") for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)
-}
-_FLOATS = frozenset({"FP16", "FP32", "FP64"})
-_DATATYPES = frozenset({"BOOL", "BYTES", *_FLOATS, *_LIMITS})
-_COLUMN_DATATYPES = {
-    "boolean": "BOOL",
-    "integer": "INT32",
-    "long": "INT64",
-    "float": "FP32",
-    "double": "FP64",
-    "unknown": "FP64",
-}
-_PREDICT, _PROBABILITIES = "predict", "predict_proba"
+_SIZE, _AS_BYTES, _ALL_AS_BYTES = "binary_data_size", "binary_data", "binary_data_output"
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a request: its leaves in row-major order."""
+    """One input of a request: its values in row-major order, elements of BYTES as text or as bytes."""
 
     name: str
     shape: tuple[int, ...]
-    leaves: list[Any]
+    values: Sequence[Any] | Array
 
 
 @dataclass(frozen=True)
@@ -52,163 +43,190 @@ class InferRequest:
 
     query: Query
     id: str | None
-    wanted: tuple[str, ...]  # names of outputs; empty: all but the probabilities
+    wanted: Mapping[str, bool | None]  # outputs, and whether as bytes; empty: all but the probabilities
+    binary: bool = False  # outputs that don't say are bytes
+
+    def as_bytes(self, name: str) -> bool:
+        """Whether the client wants this output as bytes."""
+        own = self.wanted.get(name)
+        return self.binary if own is None else own
 
 
-def read(body: Any, schema: Schema, rules: Rules) -> InferRequest:
-    """The request in a parsed body."""
+def read(body: Any, raw: memoryview | None, schema: Schema, rules: Rules) -> InferRequest:
+    """The request in a parsed body and in the bytes behind it; None where there can't be any."""
     if not isinstance(body, dict) or not isinstance(body.get("inputs"), list) or not body["inputs"]:
         raise bad_form("the body must be an object with `inputs`, a list")
     identifier = body.get("id")
     if identifier is not None and not isinstance(identifier, str):
         raise bad_form("`id` must be a string")
-    inputs = [_input(item) for item in body["inputs"]]
+    parameters = _parameters(body, "the request")
+    inputs = _inputs(body["inputs"], raw)
     if len({item.name for item in inputs}) < len(inputs):
         raise RequestError("duplicate_column", "two inputs have the same name")
     wanted = _wanted(body.get("outputs"))
-    query = Query(_batch(inputs, schema, rules), probabilities=_PROBABILITIES in wanted)
-    return InferRequest(query, identifier, wanted)
+    params = {name: value for name, value in parameters.items() if name in schema.params} or None
+    query = Query(_batch(inputs, schema, rules), probabilities=PROBABILITIES in wanted, params=params)
+    return InferRequest(query, identifier, wanted, _flag(parameters, _ALL_AS_BYTES) or False)
 
 
-def write(request: InferRequest, predictions: Any, probabilities: Any) -> list[dict[str, Any]]:
-    """The `outputs` of an answer."""
-    found = _named_outputs(predictions)
+def write(
+    request: InferRequest, predictions: Any, probabilities: Any, declared: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The `outputs` of an answer, and the bytes that follow it. `declared` are the signature's names."""
+    found = _named_outputs(predictions, declared)
     if probabilities is not None:
-        found[_PROBABILITIES] = _plain(outputs.probabilities(probabilities))
+        found[PROBABILITIES] = _plain(outputs.probabilities(probabilities))
     for name in request.wanted:
         if name not in found:
             raise RequestError("unknown_output", f"there is no output {name!r}; there are {', '.join(found)}")
-    names = request.wanted or tuple(found)
-    return [_output(name, found[name]) for name in names]
+    pieces: list[bytes] = []
+    entries = [_output(name, found[name], request.as_bytes(name), pieces) for name in request.wanted or found]
+    return entries, pieces
 
 
-def input_metadata(schema: Schema | None) -> list[dict[str, Any]]:
-    """The `inputs` of the model's metadata."""
-    if schema is None:
-        return []
-    if schema.tensors:
-        return [
-            {"name": item.name or "input", "datatype": _datatype(item.dtype), "shape": list(item.shape)}
-            for item in schema.tensors
-        ]
-    if not schema.named or not schema.columns:
-        return [{"name": "input", "datatype": "FP64", "shape": [-1, schema.width or -1]}]
-    return [
-        {
-            "name": column.name,
-            "datatype": _COLUMN_DATATYPES.get(column.type, "BYTES"),
-            "shape": [-1, 1],
-        }
-        for column in schema.columns
-    ]
+def _inputs(items: list[Any], raw: memoryview | None) -> list[Input]:
+    inputs, start = [], 0
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+            raise bad_form("each input needs a `name`, a string")
+        size = _parameters(item, f"input {item['name']!r}").get(_SIZE)
+        inputs.append(_input(item, None if size is None else _part(item, raw, start, size)))
+        start += size or 0
+    if raw is not None and start != len(raw):
+        raise bad_form(f"{len(raw) - start} bytes behind the JSON belong to no input")
+    return inputs
 
 
-def output_metadata(declared: Sequence[Mapping[str, Any]], classes: Sequence[Any] | None) -> list[dict[str, Any]]:
-    """The `outputs` of the model's metadata, from the signature's outputs where it has any."""
-    first = declared[0] if declared else {}
-    spec = first.get("tensor-spec") or {}
-    datatype = _datatype(spec["dtype"]) if spec else _COLUMN_DATATYPES.get(str(first.get("type")), "BYTES")
-    found = [{"name": _PREDICT, "datatype": datatype if first else "FP64", "shape": list(spec.get("shape", [-1]))}]
-    if classes is not None:
-        found.append({"name": _PROBABILITIES, "datatype": "FP64", "shape": [-1, len(classes)]})
-    return found
+def _part(item: Mapping[str, Any], raw: memoryview | None, start: int, size: Any) -> memoryview:
+    """The bytes of one input."""
+    if type(size) is not int or size < 0:
+        raise bad_form(f"input {item['name']!r}: `{_SIZE}` must be a number of bytes")
+    if raw is None or start + size > len(raw):
+        left = 0 if raw is None else len(raw) - start
+        message = f"input {item['name']!r} has `{_SIZE}` {size}, but {left} bytes are left behind the JSON"
+        raise bad_form(message + (" (is Inference-Header-Content-Length missing?)" if raw is None else ""))
+    return raw[start : start + size]
 
 
-def _input(item: Any) -> Input:
-    if not isinstance(item, dict) or not {"name", "shape", "datatype", "data"} <= set(item):
-        raise bad_form("each input needs `name`, `shape`, `datatype` and `data`")
-    name, shape, datatype = item["name"], item["shape"], item["datatype"]
-    if not isinstance(name, str):
-        raise bad_form("an input's `name` must be a string")
+def _input(item: Mapping[str, Any], raw: memoryview | None) -> Input:
+    name, shape, datatype = item["name"], item.get("shape"), item.get("datatype")
     if not isinstance(shape, list) or not shape or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
         raise bad_form(f"input {name!r}: `shape` must be a list of whole numbers")
-    if datatype not in _DATATYPES if isinstance(datatype, str) else True:
-        raise bad_form(f"input {name!r}: `datatype` must be one of {', '.join(sorted(_DATATYPES))}")
-    leaves = _leaves(name, item["data"])
-    if len(leaves) != math.prod(shape):
-        message = f"input {name!r}: the shape {shape} holds {math.prod(shape)} values, `data` has {len(leaves)}"
+    if not isinstance(datatype, str) or datatype not in v2_data.DATATYPES:
+        raise bad_form(f"input {name!r}: `datatype` must be one of {', '.join(v2_data.DATATYPES)}")
+    if ("data" in item) == (raw is not None):
+        raise bad_form(f"input {name!r} needs either `data` or the parameter `{_SIZE}`")
+    count = math.prod(shape)
+    if raw is not None:
+        return Input(name, tuple(shape), v2_data.decode(name, raw, datatype, count))
+    values = v2_data.leaves(name, item["data"], datatype)
+    if len(values) != count:
+        message = f"input {name!r}: the shape {shape} holds {count} values, `data` has {len(values)}"
         raise RequestError("wrong_shape", message, column=name)
-    for position, leaf in enumerate(leaves):
-        if leaf is not None and not _fits(leaf, datatype):
-            message = f"input {name!r}: value {position} is no {datatype}"
-            raise RequestError("wrong_type", message, column=name)
-    return Input(name, tuple(shape), leaves)
-
-
-def _leaves(name: str, data: Any) -> list[Any]:
-    """`data` may be flat or nested; a loop, since it may be nested deeper than Python recurses."""
-    if not isinstance(data, list):
-        raise bad_form(f"input {name!r}: `data` must be a list")
-    level = data
-    while any(isinstance(item, list) for item in level):
-        if not all(isinstance(item, list) for item in level):
-            raise bad_form(f"input {name!r}: `data` is nested unevenly")
-        level = [leaf for item in level for leaf in item]
-    return level
-
-
-def _fits(leaf: Any, datatype: str) -> bool:
-    if datatype == "BOOL":
-        return isinstance(leaf, bool)
-    if datatype == "BYTES":
-        return isinstance(leaf, str)
-    if datatype in _FLOATS:
-        return isinstance(leaf, int | float) and not isinstance(leaf, bool)
-    limits = _LIMITS[datatype]
-    return type(leaf) is int and limits.min <= leaf <= limits.max
+    return Input(name, tuple(shape), values)
 
 
 def _batch(inputs: list[Input], schema: Schema, rules: Rules) -> Batch:
+    arrays = {item.name: item.values.reshape(item.shape) for item in inputs if isinstance(item.values, np.ndarray)}
+    found = v2_arrays.batch_of(schema, arrays, rules) if len(arrays) == len(inputs) else None
+    if found is not None:
+        return found
     if schema.tensors:
-        given = {item.name: _nest(item.leaves, item.shape) for item in inputs}
-        if schema.tensors[0].name is None and len(inputs) == 1:
-            return batch.from_tensors(schema, next(iter(given.values())), rules)
-        return batch.from_tensors(schema, given, rules)
-    only = inputs[0]
-    if len(inputs) == 1 and only.name not in schema.names:
-        return batch.from_rows(schema, _as_rows(only), rules)
+        given = {item.name: _nest(_listed(item), item.shape) for item in inputs}
+        unnamed = schema.tensors[0].name is None and len(given) == 1
+        return batch.from_tensors(schema, next(iter(given.values())) if unnamed else given, rules)
+    if len(inputs) == 1 and inputs[0].name not in schema.names:
+        return batch.from_rows(schema, _as_rows(inputs[0], schema), rules)
+    return batch.from_columns(schema, _as_columns(inputs, schema), rules)
+
+
+def _as_columns(inputs: list[Input], schema: Schema) -> dict[str, Sequence[Any]]:
     for item in inputs:
         if math.prod(item.shape[1:]) != 1:
             message = f"input {item.name!r} is one column: its shape must be [n] or [n, 1]"
             raise RequestError("wrong_shape", message, column=item.name)
     if len({item.shape[0] for item in inputs}) > 1:
         raise RequestError("unequal_lengths", "the inputs have different numbers of rows")
-    return batch.from_columns(schema, {item.name: item.leaves for item in inputs}, rules)
+    types = {column.name: column.type for column in schema.columns}
+    return {item.name: _listed(item, types.get(item.name, "string")) for item in inputs}
 
 
-def _as_rows(item: Input) -> list[list[Any]]:
+def _as_rows(item: Input, schema: Schema) -> list[Sequence[Any]]:
     if len(item.shape) != 2:
         message = f"input {item.name!r} is no column of this model; as all columns its shape must be [n, columns]"
         raise RequestError("wrong_shape", message, column=item.name)
     width = item.shape[1]
-    return [item.leaves[start * width : (start + 1) * width] for start in range(item.shape[0])]
+    values = _listed(item, *(column.type for column in schema.columns))
+    return [values[start * width : (start + 1) * width] for start in range(item.shape[0])]
 
 
-def _nest(leaves: list[Any], shape: Sequence[int]) -> Any:
-    """The leaves as lists nested as the shape says."""
+def _listed(item: Input, *types: str) -> Sequence[Any]:
+    """The values as JSON would have given them; `types` are those of the columns that they go to in turn."""
+    values = item.values
+    if isinstance(values, np.ndarray):
+        return list(values.tolist())
+    if not values or type(values[0]) is not bytes:
+        return values
+    turns = zip(cycle(types or ["string"]), values)
+    return [_text(item.name, at, kind, raw) for at, (kind, raw) in enumerate(turns)]
+
+
+def _text(name: str, at: int, kind: str, raw: bytes) -> str:
+    if kind == "binary":
+        return base64.b64encode(raw).decode()
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise RequestError("wrong_type", f"input {name!r}: value {at} is not UTF-8", column=name) from None
+
+
+def _nest(values: Any, shape: Sequence[int]) -> Any:
+    """The values as lists nested as the shape says."""
     for length in reversed(shape[1:]):
-        leaves = [leaves[start : start + length] for start in range(0, len(leaves), max(1, length))]
-    return leaves
+        values = [values[start : start + length] for start in range(0, len(values), max(1, length))]
+    return values
 
 
-def _wanted(requested: Any) -> tuple[str, ...]:
+def _wanted(requested: Any) -> dict[str, bool | None]:
     if requested is None:
-        return ()
+        return {}
     if not isinstance(requested, list) or not all(
         isinstance(item, dict) and isinstance(item.get("name"), str) for item in requested
     ):
         raise bad_form("`outputs` must be a list of objects with a `name`")
-    return tuple(dict.fromkeys(item["name"] for item in requested))
+    return {item["name"]: _as_bytes(item) for item in requested}
 
 
-def _named_outputs(predictions: Any) -> dict[str, Array]:
-    if hasattr(predictions, "to_dict") and hasattr(predictions, "columns"):  # a frame: an output a column
+def _as_bytes(item: Mapping[str, Any]) -> bool | None:
+    parameters = _parameters(item, f"output {item['name']!r}")
+    if parameters.get("classification"):
+        raise bad_form("the classification extension is not served; ask for the output `predict_proba`")
+    return _flag(parameters, _AS_BYTES)
+
+
+def _parameters(item: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
+    found = item.get("parameters")
+    if found is not None and not isinstance(found, dict):
+        raise bad_form(f"`parameters` of {owner} must be an object")
+    return found or {}
+
+
+def _flag(parameters: Mapping[str, Any], name: str) -> bool | None:
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise bad_form(f"the parameter `{name}` must be true or false")
+    return value
+
+
+def _named_outputs(predictions: Any, declared: Sequence[str]) -> dict[str, Array]:
+    """An output a column of a frame or an entry of a mapping; else one, named as the signature has it."""
+    if hasattr(predictions, "to_dict") and hasattr(predictions, "columns"):
         return {str(name): _plain(predictions[name]) for name in predictions.columns}
     if isinstance(predictions, Mapping):
         return {str(name): _plain(value) for name, value in predictions.items()}
     if hasattr(predictions, "toarray"):
         predictions = predictions.toarray()
-    return {_PREDICT: _plain(predictions)}
+    return {declared[0] if len(declared) == 1 else PREDICT: _plain(predictions)}
 
 
 def _plain(value: Any) -> Array:
@@ -220,16 +238,18 @@ def _plain(value: Any) -> Array:
         return objects(value)
 
 
-def _output(name: str, array: Array) -> dict[str, Any]:
+def _output(name: str, array: Array, as_bytes: bool, pieces: list[bytes]) -> dict[str, Any]:
+    """The output's entry; its bytes, where they are wanted, become one more of the `pieces`."""
     array = np.atleast_1d(array)
-    datatype = _datatype(str(array.dtype))
+    datatype = v2_data.datatype_of(array.dtype)
+    entry: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": datatype}
+    values = _texts(array) if datatype == "BYTES" else None
+    if as_bytes:
+        pieces.append(v2_data.encode(array, values))
+        return entry | {"parameters": {_SIZE: len(pieces[-1])}}
+    return entry | {"data": values if values is not None else outputs.jsonable(array.ravel())}
+
+
+def _texts(array: Array) -> list[str]:
     leaves = outputs.jsonable(array.ravel())
-    if datatype == "BYTES":
-        leaves = [leaf if isinstance(leaf, str) else outputs.dumps(leaf).decode().strip('"') for leaf in leaves]
-    return {"name": name, "shape": list(array.shape), "datatype": datatype, "data": leaves}
-
-
-def _datatype(dtype: str) -> str:
-    kind = np.dtype("O" if dtype in ("str", "object") or dtype.startswith("datetime") else dtype)
-    prefix = {"b": "BOOL", "i": "INT", "u": "UINT", "f": "FP"}.get(kind.kind, "BYTES")
-    return prefix if prefix in ("BOOL", "BYTES") else f"{prefix}{kind.itemsize * 8}"
+    return [leaf if isinstance(leaf, str) else outputs.dumps(leaf).decode().strip('"') for leaf in leaves]

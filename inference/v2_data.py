@@ -17,12 +17,15 @@ from inference.values import Array
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
-    **{f"{sign}{bits}": np.dtype(f"<{sign[0].lower()}{bits // 8}") for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
+    **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
 }
 DATATYPES = (*_DTYPES, "BYTES")
 """Every datatype that an input or output may have."""
 
+_FLOATS: set[type] = {int, float}
+_KINDS: dict[str, set[type]] = {"BOOL": {bool}, "BYTES": {str}, **dict.fromkeys(("FP16", "FP32", "FP64"), _FLOATS)}
 _LENGTH = struct.Struct("<I")
 
 
@@ -53,7 +56,9 @@ def decode(name: str, raw: memoryview, datatype: str, count: int) -> Array | lis
         return _elements(name, raw, count)
     dtype = _DTYPES[datatype]
     if len(raw) != count * dtype.itemsize:
-        message = f"input {name!r}: {count} values of {datatype} are {count * dtype.itemsize} bytes, not {len(raw)}"
+        message = (
+            f"input {name!r}: {count} values of {datatype} are {count * dtype.itemsize} bytes, not {len(raw)}"
+        )
         raise RequestError("wrong_shape", message, column=name)
     if datatype == "BOOL" and len(raw) and np.frombuffer(raw, np.uint8).max() > 1:
         raise RequestError("wrong_type", f"input {name!r}: a byte of BOOL is 0 or 1", column=name)
@@ -72,21 +77,21 @@ def encode(array: Array, texts: Iterable[str] | None) -> bytes:
 
 
 def _check(name: str, values: Sequence[Any], kinds: set[type], datatype: str) -> None:
+    given = values if type(None) not in kinds else [value for value in values if value is not None]
+    if _fit(given, kinds - {type(None)}, datatype):
+        return
+    wrong = next(
+        at for at, value in enumerate(values) if value is not None and not _fit([value], {type(value)}, datatype)
+    )
+    raise RequestError("wrong_type", f"input {name!r}: value {wrong} is no {datatype}", column=name)
+
+
+def _fit(values: Sequence[Any], kinds: set[type], datatype: str) -> bool:
     """Types are compared exactly: Python's own bool is an int."""
-    allowed = {"BOOL": {bool}, "BYTES": {str}}.get(datatype, {int} if "INT" in datatype else {int, float})
-    fits = kinds <= {*allowed, type(None)}
-    if fits and "INT" in datatype:
-        limits = np.iinfo(_DTYPES[datatype])
-        numbers = [value for value in values if value is not None]
-        fits = not numbers or (limits.min <= min(numbers) and max(numbers) <= limits.max)
-        allowed_range = range(int(limits.min), int(limits.max) + 1)
-    if not fits:
-        wrong = next(
-            at
-            for at, value in enumerate(values)
-            if value is not None and (type(value) not in allowed or ("INT" in datatype and value not in allowed_range))
-        )
-        raise RequestError("wrong_type", f"input {name!r}: value {wrong} is no {datatype}", column=name)
+    if datatype in _KINDS:
+        return kinds <= _KINDS[datatype]
+    limits = np.iinfo(_DTYPES[datatype])
+    return kinds <= {int} and (not values or (limits.min <= min(values) and max(values) <= limits.max))
 
 
 def _elements(name: str, raw: memoryview, count: int) -> list[bytes]:
