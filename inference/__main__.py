@@ -36,19 +36,25 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from inference import logs
+    from inference import logs, telemetry
     from inference.app import create_app
+    from inference.group import Member
     from inference.server import listen, serve
 
     logs.configure(settings.log_level)
     # Set for another program, perhaps; the figures of a single process need no files.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     listener = listen(settings)
+
+    def work(member: Member | None = None) -> int:
+        tracing = telemetry.start(os.environ, settings.release)
+        return serve(create_app(settings, member, tracing), listener)
+
     if settings.workers == 1:
-        return serve(create_app(settings), listener)
+        return work()
     from inference.workers import supervise
 
-    return supervise(settings, lambda member: serve(create_app(settings, member), listener))
+    return supervise(settings, work)
 
 
 def _replay(settings: Settings) -> int:

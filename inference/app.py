@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from inference import handlers, v2_handlers
+from inference.access.gate import Refused, gate
 from inference.edge import Direct, Edge
 from inference.errors import RequestError
 from inference.group import Member
@@ -22,6 +24,9 @@ from inference.lifecycle import Lifecycle
 from inference.service import Service
 from inference.settings import Release, Settings
 from inference.web import on_http_error, on_request_error
+
+if TYPE_CHECKING:
+    from inference.tracing import Tracing
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -44,9 +49,10 @@ _READING: dict[str, Handler] = {
 _MODEL_PATHS = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
 
 
-def create_app(settings: Settings, member: Member | None = None) -> Starlette:
+def create_app(settings: Settings, member: Member | None = None, tracing: Tracing | None = None) -> Starlette:
     """The application; it begins to load the model when the server starts it. `member`: of several workers."""
     service = Service(settings, member)
+    service.tracing = tracing
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -55,11 +61,15 @@ def create_app(settings: Settings, member: Member | None = None) -> Starlette:
             await _loaded(service.lifecycle)
         yield
         service.lifecycle.stop()
+        if tracing:
+            tracing.stop()
 
     routes = _routes()
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Edge, service, _direct(routes, settings.release))],
+        middleware=[
+            Middleware(Edge, service, _direct(routes, settings.release), gate(settings, _refused(service)))
+        ],
         exception_handlers={RequestError: on_request_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
@@ -97,6 +107,18 @@ def _direct(routes: Sequence[Route], release: Release) -> Direct:
         for method in (route.methods or set()) - {"HEAD"}:
             found[method, route.path.format(**values)] = route.endpoint, values
     return found
+
+
+def _refused(service: Service) -> Refused:
+    """Counts prediction requests that the gate refuses; they reach no handler."""
+
+    def refused(path: str, error: RequestError) -> None:
+        endpoint = path.strip("/") if path in ("/predict", "/invocations") else "v2"
+        if endpoint != "v2" or (path.startswith("/v2/models/") and path.endswith("/infer")):
+            service.metrics.requests.labels(endpoint, str(error.status)).inc()
+            service.metrics.errors.labels(error.code).inc()
+
+    return refused
 
 
 def _counted(endpoint: str, handler: Handler) -> Handler:

@@ -11,16 +11,20 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference import logs
+from inference import logs, telemetry
+from inference.access.gate import KEY_STATE, Gate
 from inference.errors import RequestError
 from inference.limits import ByteBudget
 from inference.web import error_response, internal_error
+
+if TYPE_CHECKING:
+    from inference.tracing import RequestTrace, Tracing
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Direct = Mapping[tuple[str, str], tuple[Endpoint, dict[str, str]]]
@@ -33,12 +37,14 @@ _PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics", "/ping", "/v2/h
 
 
 class Edge:
-    """ASGI middleware. `endpoints` has those that need no routing."""
+    """ASGI middleware. `endpoints` has those that need no routing; without a gate everybody may come in."""
 
-    def __init__(self, app: ASGIApp, service: Any, endpoints: Direct) -> None:
+    def __init__(self, app: ASGIApp, service: Any, endpoints: Direct, gate: Gate | None = None) -> None:
         self._app = app
         self._service = service
+        self._tracing: Tracing | None = service.tracing
         self._endpoints = endpoints
+        self._gate = gate
         self._bodies = ByteBudget(4 * service.settings.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,29 +59,47 @@ class Edge:
         # The caller's, when it is harmless in a log and a header.
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         state["request_id"] = request_id
+        trace, headers, status = self._begin(scope), [(b"x-request-id", request_id.encode())], 0
+        state["trace"] = trace.context if trace else telemetry.read_traceparent(fields.get(b"traceparent"))
+        if state["trace"]:
+            headers.append((b"traceresponse", state["trace"].header))
+        state["headers"] = headers
         self._service.in_flight += 1
         try:
             response = await self._direct(scope, receive)
             if response is None:
-                status = await self._routed(scope, receive, send, request_id)
+                status = await self._routed(scope, receive, send, headers)
             else:
-                response.raw_headers.append((b"x-request-id", request_id.encode()))
+                response.raw_headers += headers
                 await response(scope, receive, send)
                 status = response.status_code
         finally:
+            if trace:
+                trace.end(status, request_id)
             self._service.in_flight -= 1
             self._bodies.give_back(state.get("held", 0))
         _write_line(scope, request_id, status, time.perf_counter() - began)
+
+    def _begin(self, scope: Scope) -> RequestTrace | None:
+        """The request's span, where spans are made; nobody asks where the time of a probe went."""
+        if self._tracing is None or scope["path"] in _PROBES:
+            return None
+        known = (scope["method"], scope["path"]) in self._endpoints
+        trace = self._tracing.begin(scope, scope["state"]["fields"], scope["path"] if known else None)
+        telemetry.CURRENT.set(trace)  # for the request's own task, which ends with it
+        return trace
 
     async def _direct(self, scope: Scope, receive: Receive) -> Response | None:
         """The answer, where it takes no search for an endpoint."""
         if refusal := _refusal(scope):
             return error_response(refusal, scope)
-        found = self._endpoints.get((scope["method"], scope["path"]))
-        if found is None:
-            return None
-        endpoint, scope["path_params"] = found
         try:
+            if self._gate:  # before any search: a refusal does not show what there is
+                scope["state"]["headers"] += self._gate.admit(scope)
+            found = self._endpoints.get((scope["method"], scope["path"]))
+            if found is None:
+                return None
+            endpoint, scope["path_params"] = found
             return await endpoint(Request(scope, receive))
         except RequestError as error:
             return error_response(error, scope)
@@ -83,7 +107,7 @@ class Edge:
             _log_failure(scope)
             return internal_error(scope)
 
-    async def _routed(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> int:
+    async def _routed(self, scope: Scope, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> int:
         """Starlette's answer; the status."""
         status = 0
 
@@ -91,7 +115,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message.get("headers", []), *headers]
             await send(message)
 
         try:
@@ -121,7 +145,12 @@ def _refusal(scope: Scope) -> RequestError | None:
 
 def _log_failure(scope: Scope) -> None:
     fields = {"request_id": scope["state"]["request_id"], "path": scope["path"][:200]}
-    _log.exception("internal error", extra=fields)
+    _log.exception("internal error", extra=fields | _trace_fields(scope))
+
+
+def _trace_fields(scope: Scope) -> dict[str, str]:
+    context = scope["state"]["trace"]
+    return {"trace_id": context.trace_id, "span_id": context.span_id} if context else {}
 
 
 def _write_line(scope: Scope, request_id: str, status: int, seconds: float) -> None:
@@ -133,5 +162,7 @@ def _write_line(scope: Scope, request_id: str, status: int, seconds: float) -> N
             "path": scope["path"][:200],
             "status": status,
             "seconds": round(seconds, 6),
-        }
+        } | _trace_fields(scope)
+        if KEY_STATE in scope["state"]:
+            fields["api_key"] = scope["state"][KEY_STATE]  # its name
         logs.write(_log.name, level, "request", fields)

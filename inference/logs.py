@@ -21,6 +21,9 @@ _FIELDS = (
     "model",
     "model_version",
     "api_key",
+    "trace_id",
+    "span_id",
+    "worker",
 )
 
 

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from inference import outputs, tables
+from inference import asking, outputs, telemetry
+from inference import model as models
+from inference.asking import Outcome
 from inference.batch import Rules
-from inference.batching import Batcher, Limits, Outcome
+from inference.batching import Batcher, Limits
 from inference.errors import RequestError
 from inference.forms import Query
 from inference.group import Member
@@ -22,6 +25,10 @@ from inference.lifecycle import Lifecycle
 from inference.metrics import Metrics
 from inference.model import Model
 from inference.settings import Settings
+
+if TYPE_CHECKING:
+    from inference.runtimes.base import Result
+    from inference.tracing import RequestTrace, Tracing
 
 T = TypeVar("T")
 _LARGE_BODY = 1024 * 1024
@@ -46,10 +53,12 @@ class Service:
 
     def __init__(self, settings: Settings, member: Member | None = None) -> None:
         self.settings = settings
+        self.tracing: Tracing | None = None
         self.release = settings.release
         self.rules = Rules(settings.release.version, settings.strict, settings.max_rows)
         self.metrics = Metrics(member)
-        self.lifecycle = Lifecycle(settings.model, self._ready, settings.runtime)
+        load = partial(models.load, runtime=settings.runtime, hooks=settings.hooks)
+        self.lifecycle = Lifecycle(settings.model, self._ready, load)
         if member:
             self.lifecycle.others_ready = lambda: member.group.complete
         self.in_flight = 0  # requests whose answer is not complete; the event loop's own
@@ -57,15 +66,29 @@ class Service:
         self.batcher = Batcher(self._ask, self._kind, limits)
         self.metrics.watch(queue=lambda: self.batcher.waiting, in_flight=lambda: self.in_flight)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="read")
+        self._traced: dict[int, tuple[RequestTrace, float]] = {}  # by the query's id: its trace, and since when
 
     async def answer(self, read: Callable[[Model], Query], size: int) -> Answer:
         """Understand a request of `size` bytes with `read`, then ask the model."""
-        model = self.lifecycle.require_model()
+        model, began = self.lifecycle.require_model(), time.perf_counter()
         query = read(model) if size < _LARGE_BODY else await self._run(lambda: read(model))
         if query.probabilities and model.classes is None:
             raise RequestError("no_probabilities", "this model gives no probabilities")
-        result = await self.batcher.ask(query)
+        trace = telemetry.CURRENT.get()
+        if trace is None:
+            result = await self.batcher.ask(query)
+        else:
+            result = await self._ask_traced(query, trace, began)
         return Answer(query, result.predictions, result.probabilities, model.classes)
+
+    async def _ask_traced(self, query: Query, trace: RequestTrace, began: float) -> Result:
+        read = time.perf_counter()
+        trace.stage("read", began, read, rows=query.batch.rows)
+        self._traced[id(query)] = trace, read
+        try:
+            return await self.batcher.ask(query)
+        finally:
+            del self._traced[id(query)]
 
     async def write(self, rows: int, make: Callable[[], T]) -> T:
         """Make the content of an answer about `rows` rows."""
@@ -80,13 +103,16 @@ class Service:
 
     def _ask(self, queries: Sequence[Query]) -> Sequence[Outcome]:
         model = self.lifecycle.require_model()
-        wanted = [query.probabilities or (query.single and model.classes is not None) for query in queries]
         began = time.perf_counter()
-        outcomes = (
-            _together(model, queries, wanted) if len(queries) > 1 else [_alone(model, queries[0], wanted[0])]
-        )
+        outcomes = asking.ask(model, queries)
         rows = sum(query.batch.rows for query in queries)
-        self.metrics.batch(len(queries), rows, time.perf_counter() - began)
+        ended = time.perf_counter()
+        self.metrics.batch(len(queries), rows, ended - began)
+        for query in queries if self._traced else ():
+            trace, asked = self._traced.get(id(query), (None, 0.0))
+            if trace:
+                trace.stage("queue", asked, began)
+                trace.stage("model", began, ended, batch_requests=len(queries), batch_rows=rows)
         return outcomes
 
     async def _run(self, call: Callable[[], T]) -> T:
@@ -94,31 +120,6 @@ class Service:
 
     def _ready(self, _model: Model, seconds: float) -> None:
         self.metrics.loaded(self.release, seconds)
-
-
-def _one_by_one(model: Model, queries: Sequence[Query], wanted: Sequence[bool]) -> Sequence[Outcome]:
-    return [_alone(model, query, one) for query, one in zip(queries, wanted, strict=True)]
-
-
-def _alone(model: Model, query: Query, probabilities: bool) -> Outcome:
-    try:
-        return model.ask(query.batch, query.params, probabilities=probabilities)
-    except Exception as error:  # noqa: BLE001 - it belongs to this request, and is raised there
-        return error
-
-
-def _together(model: Model, queries: Sequence[Query], wanted: Sequence[bool]) -> Sequence[Outcome]:
-    """Each query's own rows of one answer; each asked alone where one of them makes the model fail."""
-    try:
-        whole = model.ask(tables.concat([query.batch for query in queries]), probabilities=any(wanted))
-    except Exception:  # noqa: BLE001 - whose it is shows when they are asked one by one
-        return _one_by_one(model, queries, wanted)
-    found, start = [], 0
-    for query in queries:
-        stop = start + query.batch.rows
-        found.append(whole.rows(start, stop))
-        start = stop
-    return found
 
 
 def plain_answer(answer: Answer) -> dict[str, Any]:
