@@ -11,6 +11,7 @@ from typing import Any
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+_RUNTIMES = ("auto", "pyfunc")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _UNITS = {1: "second", 60: "minute", 3600: "hour"}
 _SECONDS = {word[0]: seconds for seconds, word in _UNITS.items()}
@@ -31,6 +32,8 @@ class Release:
     data_hash: str | None = None
     registered_version: str | None = None
     created: str | None = None
+    runtime: str | None = None  # pyfunc, where packaging chose it
+    runtime_reason: str | None = None  # and why
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,11 @@ class Settings:
     be the one that sends."""
 
     runtime: str = "auto"
-    """auto: the model's own library where packaging found it to predict the same, else MLflow's pyfunc; pyfunc."""
+    """auto: the model's own library where packaging found it to predict the same, else MLflow's pyfunc; pyfunc.
+    The default is what the release file says."""
+
+    hooks: Path | None = None
+    """Folder with the user's hooks.py, and input.json where requests follow another schema than the model's."""
 
     batching: bool = True
     """Ask the model for several waiting requests at once. Never holds a request back."""
@@ -124,10 +131,10 @@ class Settings:
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """The settings, or a SettingsError that names the variable at fault."""
-    default = Settings()
+    default, release = Settings(), _release(environ)
     return Settings(
         model=Path(environ.get("TAGSHIP_MODEL") or default.model),
-        release=_release(environ),
+        release=release,
         digest=environ.get("TAGSHIP_DIGEST") or None,
         host=environ.get("TAGSHIP_HOST") or default.host,
         port=int(_number(environ, "TAGSHIP_PORT", default.port, 0, 65535)),
@@ -139,7 +146,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         keep_alive_seconds=int(
             _number(environ, "TAGSHIP_KEEP_ALIVE_SECONDS", default.keep_alive_seconds, 1, 3600)
         ),
-        runtime=_one_of(environ, "TAGSHIP_RUNTIME", ("auto", "pyfunc"), default.runtime),
+        runtime=_one_of(environ, "TAGSHIP_RUNTIME", _RUNTIMES, release.runtime or default.runtime),
+        hooks=Path(environ["TAGSHIP_HOOKS"]) if environ.get("TAGSHIP_HOOKS") else None,
         batching=_switch(environ, "TAGSHIP_BATCHING", default.batching),
         max_queue=int(_number(environ, "TAGSHIP_MAX_QUEUE", default.max_queue, 1, 1_000_000)),
         request_seconds=_number(environ, "TAGSHIP_REQUEST_SECONDS", default.request_seconds, 0.1, 3600),
@@ -232,4 +240,6 @@ def _parse_release(content: Any) -> Release:
             fields[key] = str(value)
         elif not isinstance(value, str) and (required or value is not None):
             raise ValueError(f"`{key}` must be a string" + ("" if required else " or null"))
+    if fields["runtime"] not in (None, *_RUNTIMES):
+        raise ValueError(f"`runtime` must be one of {', '.join(_RUNTIMES)}, or null")
     return Release(**fields)

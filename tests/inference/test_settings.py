@@ -85,10 +85,28 @@ def test_bad_settings_name_the_variable(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"name": "x"}', {"name": 1, "version": "1"}, {"name": "x", "version": "1", "commit": 5}]
+    "content",
+    [
+        "",
+        "[]",
+        '{"name": "x"}',
+        {"name": 1, "version": "1"},
+        {"name": "x", "version": "1", "commit": 5},
+        {"name": "x", "version": "1", "runtime": "sklearn"},
+    ],
 )
 def test_bad_release_files(tmp_path: Path, content: Any) -> None:
     path = tmp_path / "release.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(SettingsError, match="release file"):
         from_environment({"TAGSHIP_RELEASE": str(path)})
+
+
+def test_the_runtime_is_what_packaging_found_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "release.json"
+    path.write_text(json.dumps({"name": "x", "version": "1", "runtime": "pyfunc", "runtime_reason": "it differs"}))
+    packaged = from_environment({"TAGSHIP_RELEASE": str(path)})
+    assert (packaged.runtime, packaged.release.runtime_reason) == ("pyfunc", "it differs")
+    assert from_environment({"TAGSHIP_RELEASE": str(path), "TAGSHIP_RUNTIME": "auto"}).runtime == "auto"
+    path.write_text(json.dumps({"name": "x", "version": "1", "runtime": None}))
+    assert from_environment({"TAGSHIP_RELEASE": str(path)}).runtime == "auto"
