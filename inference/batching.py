@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from inference.asking import Outcome
 from inference.errors import RequestError
 from inference.forms import Query
 from inference.runtimes.base import Result
 
-Outcome = Result | Exception
 Work = Callable[[Sequence[Query]], Sequence[Outcome]]
 """Asks the model for several queries of one kind; an outcome each. Called in the batcher's thread."""
 

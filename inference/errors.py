@@ -46,3 +46,7 @@ def bad_form(message: str) -> RequestError:
 def _short(text: str, most: int) -> str:
     """An answer must not grow with the names that a client makes up."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+class HookError(Exception):
+    """The user's hooks are broken: they fail, or return what they must not. The message names the hook."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from inference import model as models
-from inference.errors import RequestError
+from inference.errors import HookError, RequestError
 from inference.model import Description, Model
 from inference.schema import Schema, SchemaError
 
@@ -28,12 +28,10 @@ class Lifecycle:
         self,
         folder: Path,
         on_ready: Callable[[Model, float], None],
-        runtime: str = "auto",
-        load: Callable[[Description, str], Model] = models.load,
+        load: Callable[[Description], Model] = models.load,
     ) -> None:
         self._folder = folder
         self._load = load
-        self._runtime = runtime
         self._on_ready = on_ready
         self._stopping = False
         self.others_ready: Callable[[], bool] = lambda: True  # with several workers: the rest of them
@@ -81,7 +79,7 @@ class Lifecycle:
         began = time.perf_counter()
         try:
             self.description = models.describe(self._folder)
-            loaded = self._load(self.description, self._runtime)
+            loaded = self._load(self.description)
         except BaseException as error:  # noqa: BLE001 - a model's code may even call sys.exit
             self.detail = f"{type(error).__name__}: {error}"
             self.reason = _public_reason(error)
@@ -97,6 +95,8 @@ def _public_reason(error: BaseException) -> str:
     """What went wrong, without a path, a package or a line of the model's code."""
     if isinstance(error, SchemaError):
         return "the model's description cannot be read"
+    if isinstance(error, HookError):
+        return "the hooks cannot be loaded"
     if isinstance(error, FileNotFoundError):
         return "a file of the model is missing"
     if isinstance(error, ImportError):

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import yaml
 from inference import examples, forms, runtimes
 from inference.batch import Rules
 from inference.errors import RequestError
+from inference.hooks import Hooks
+from inference.hooks import load as load_hooks
 from inference.runtimes.base import Result, Runtime
 from inference.schema import Schema, SchemaError, from_mlmodel, without_signature
 from inference.tables import Batch
@@ -68,10 +70,13 @@ def describe(folder: Path) -> Description:
 class Model:
     """A loaded model."""
 
-    def __init__(self, description: Description, runtime: Runtime) -> None:
+    def __init__(self, description: Description, runtime: Runtime, hooks: Hooks | None = None) -> None:
         self.description = description
         self.runtime = runtime
-        self.schema = description.schema or without_signature(*runtime.columns())
+        self.hooks = hooks
+        self._taken = description.schema or without_signature(*runtime.columns())
+        self.schema = (hooks and hooks.input) or self._taken
+        """What a request must hold; the model itself may be given something else, by preprocess."""
         self.classes = runtime.classes
         self.example: dict[str, Any] | None = None
         self.loaded_at = time.time()
@@ -88,6 +93,14 @@ class Model:
                 raise RequestError("refused_by_model", f"the model refuses this input: {reason}") from error
             raise
 
+    def before(self, batch: Batch) -> Batch:
+        """What the model is asked for these rows of a request."""
+        return self.hooks.before(batch, self._taken) if self.hooks else batch
+
+    def after(self, result: Result, rows: int) -> Result:
+        """What is answered, given what the model returned."""
+        return replace(result, predictions=self.hooks.after(result.predictions, rows)) if self.hooks else result
+
     def choose_example(self) -> None:
         """Keep the first example that the model really answers; asking it also warms the model up."""
         description = self.description
@@ -95,16 +108,21 @@ class Model:
         self.example = bodies[-1] if bodies else None
         for body in bodies:
             try:
-                self.ask(forms.read(body, self.schema, Rules(version="")).batch)
+                batch = forms.read(body, self.schema, Rules(version="")).batch
+                self.after(self.ask(self.before(batch)), batch.rows)
             except Exception:  # noqa: BLE001, S112 - a made-up value may be none that the model knows
                 continue
             self.example = body
             return
 
 
-def load(description: Description, runtime: str = "auto") -> Model:
-    """Import the model's libraries and load it; slow (seconds). `runtime` is one of runtimes.WANTED."""
-    model = Model(description, runtimes.load(description.folder, description.mlmodel, runtime))
+def load(description: Description, runtime: str = "auto", hooks: Path | None = None) -> Model:
+    """Import the model's libraries and load it; slow (seconds).
+
+    `runtime` is one of runtimes.WANTED, `hooks` the folder with the user's hooks.
+    """
+    loaded = runtimes.load(description.folder, description.mlmodel, runtime)
+    model = Model(description, loaded, load_hooks(hooks) if hooks else None)
     model.choose_example()
     return model
 

@@ -29,8 +29,8 @@ NESTED_TYPES = CHECKED_NESTED_TYPES | {"any"}
 
 FLOAT_TYPES = frozenset({"float", "double"})
 
-LARGEST_EXACT = 2**53
-"""Whole numbers up to this one are told apart by a float of 64 bits."""
+LARGEST_EXACT = 2**53 - 1
+"""A float of 64 bits that is no larger was no other whole number before; 2**53 may have been 2**53 + 1."""
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "integer": np.dtype(np.int32),
@@ -66,9 +66,9 @@ class Column:
         return not self.required or self.type in FLOAT_TYPES | {"any", "unknown"}
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of its values, where it holds numbers."""
-        return _DTYPES[self.type]
+    def dtype(self) -> np.dtype[Any] | None:
+        """Of its values, where they are declared to be numbers."""
+        return _DTYPES.get(self.type)
 
 
 @dataclass(frozen=True)

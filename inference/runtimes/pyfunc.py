@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inference.frames import frame
 from inference.outputs import class_labels
 from inference.runtimes.base import Result
 from inference.runtimes.estimators import classes_of, columns_of
@@ -66,10 +67,3 @@ def as_input(batch: Batch) -> Any:
     if isinstance(batch, Matrix):
         return batch.array
     return frame(batch) if isinstance(batch, Table) else batch.arrays
-
-
-def frame(table: Table) -> Any:
-    """The table as a DataFrame with the declared types."""
-    import pandas as pd
-
-    return pd.DataFrame(dict(table.columns))
