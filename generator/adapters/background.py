@@ -16,14 +16,17 @@ from generator.adapters import reaper
 from generator.errors import GeneratorError
 
 GRACE = 20.0  # seconds between SIGTERM and SIGKILL; a server finishes its requests meanwhile
-LONGEST = 24 * 3600.0  # seconds
+LONGEST = 366 * 24 * 3600.0  # seconds; whoever serves a model may do so for long
 
 
 @contextlib.contextmanager
-def background(argv: Sequence[str], *, cwd: Path, log: Path) -> Iterator[Callable[[], bool]]:
+def background(
+    argv: Sequence[str], *, cwd: Path, log: Path, keep: Sequence[int] = ()
+) -> Iterator[Callable[[], bool]]:
     """Runs `argv` until the block ends, which gets a function that says whether it still runs.
 
-    Output goes to `log`. A reaper ends the program even where we are killed.
+    Output goes to `log`. A reaper ends the program even where we are killed. `keep` are file descriptors of
+    ours that the program gets under the same numbers.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     status = os.open(os.devnull, os.O_WRONLY)
@@ -36,7 +39,7 @@ def background(argv: Sequence[str], *, cwd: Path, log: Path) -> Iterator[Callabl
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                pass_fds=(status,),
+                pass_fds=(status, *keep),
                 start_new_session=True,
             )
     finally:
@@ -47,7 +50,16 @@ def background(argv: Sequence[str], *, cwd: Path, log: Path) -> Iterator[Callabl
         with contextlib.suppress(OSError):
             assert process.stdin is not None
             process.stdin.close()
+        _ended(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the reaper, which needs no longer than its own limits; a stuck one must not stop us, too."""
+    try:
         process.wait(GRACE + 2 * reaper.LAST_KILL)
+    except subprocess.TimeoutExpired:
+        process.kill()  # Linux then kills the program as well
+        process.wait()
 
 
 def until_ready(url: str, *, seconds: float, alive: Callable[[], bool]) -> None:

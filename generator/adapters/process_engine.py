@@ -13,20 +13,37 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.adapters.background import background, until_ready
 from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS, read_replay
+from generator.adapters.kept import environment_folder, kept_environment
 from generator.adapters.output import Silent
 from generator.adapters.shell import ProcessFailed, run
-from generator.disk import file_sha256, write_atomically
+from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive, unpack_archive, write_archive
 from generator.ports import Environments, Replay, Reporter
 
 _FACTS = "image.json"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that was ready."""
+
+    url: str
+    alive: Callable[[], bool]
+    log: Path
+
+    def last_words(self) -> str:
+        """The end of what it printed."""
+        try:
+            return self.log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+        except OSError:
+            return ""
 
 
 @dataclass(frozen=True)
@@ -75,18 +92,24 @@ class ProcessEngine:
 
     @contextlib.contextmanager
     def serving(self, tag: str, *, environment: Mapping[str, str]) -> Iterator[str]:
+        with self.running(tag, environment=environment) as server:
+            yield server.url
+
+    @contextlib.contextmanager
+    def running(self, tag: str, *, environment: Mapping[str, str], keep: Sequence[int] = ()) -> Iterator[Running]:
+        """As `serving`, for who watches the server. It gets the file descriptors `keep` under the same numbers."""
         with tempfile.TemporaryDirectory(prefix="tagship-serve-") as home:
-            listen = {"TAGSHIP_HOST": "127.0.0.1", "TAGSHIP_PORT": str(_free_port())}
-            settings = {**listen, **environment}
+            port = str(_free_port())
+            settings = {"TAGSHIP_HOST": "127.0.0.1", "TAGSHIP_PORT": port, **environment}
             log = self._image(tag) / "server.log"
-            url = f"http://{settings['TAGSHIP_HOST']}:{settings['TAGSHIP_PORT']}"
-            with background(self._command(tag, Path(home), settings), cwd=Path(home), log=log) as alive:
+            url = f"http://127.0.0.1:{port}"
+            with background(self._command(tag, Path(home), settings), cwd=Path(home), log=log, keep=keep) as alive:
+                server = Running(url, alive, log)
                 try:
                     until_ready(url, seconds=READY_SECONDS, alive=alive)
                 except GeneratorError as error:
-                    said = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
-                    raise GeneratorError(f"{error}\n{said}") from error
-                yield url
+                    raise GeneratorError(f"{error}\n{server.last_words()}") from error
+                yield server
 
     def remove(self, tag: str) -> None:
         shutil.rmtree(self._image(tag), ignore_errors=True)
@@ -117,20 +140,12 @@ class ProcessEngine:
         return ("/usr/bin/env", "-i", *pairs, str(python), "-m", "inference")
 
     def _environment(self, context: Path) -> Path:
-        lock = context / "requirements.lock"
-        return self.folder / "environments" / f"{self.python}-{file_sha256(lock)[:16]}"
+        return environment_folder(self.folder / "environments", self.python, context / "requirements.lock")
 
     def _python(self, context: Path, reporter: Reporter) -> Path:
         """The environment's Python; the environment is made where it is missing or half made."""
-        folder = self._environment(context)
-        complete = folder / "complete"
-        if complete.is_file():
-            return Path(complete.read_text(encoding="utf-8"))
-        _remove(folder)
-        lock = context / "requirements.lock"
-        python = self.environments.create(folder / "venv", python=self.python, lock=lock, reporter=reporter)
-        write_atomically(complete, str(python))
-        return python
+        folder, lock = self.folder / "environments", context / "requirements.lock"
+        return kept_environment(folder, self.environments, self.python, lock, reporter)
 
 
 def _replace(folder: Path, fill: Callable[[Path], object]) -> None:

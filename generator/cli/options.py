@@ -17,6 +17,11 @@ repository_option = click.option(
     help="The repository's root.  [default: the current folder]",
 )
 
+tracking_option = click.option(
+    "--tracking-uri",
+    help="The MLflow server or database that has it.  [default: MLFLOW_TRACKING_URI, then model.yaml's]",
+)
+
 
 def complete_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Names of the repository's models, for shell completion: silent where anything is wrong."""

@@ -12,11 +12,13 @@ from .close import close
 from .collect import collect
 from .problem import Problem, from_bug
 from .register import register
+from .source import source
 
 COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "close": close,
     "collect": collect,
     "register": register,
+    "source": source,
 }
 
 

@@ -1,0 +1,1 @@
+"""`generator serve` and `generator request`: a model here, in the environment that its image would have."""
