@@ -103,9 +103,9 @@ class Edge:
             return await endpoint(Request(scope, receive))
         except RequestError as error:
             return error_response(error, scope)
-        except Exception:  # noqa: BLE001 - the last one who could answer
+        except Exception as error:  # noqa: BLE001 - the last one who could answer
             _log_failure(scope)
-            return internal_error(scope)
+            return internal_error(scope, error)
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> int:
         """Starlette's answer; the status."""
@@ -120,11 +120,11 @@ class Edge:
 
         try:
             await self._app(scope, receive, tagged)
-        except Exception:
+        except Exception as error:
             _log_failure(scope)
             if status:
                 raise  # half an answer is out; uvicorn closes the connection
-            await internal_error(scope)(scope, receive, tagged)
+            await internal_error(scope, error)(scope, receive, tagged)
         return status
 
 
@@ -140,6 +140,8 @@ def _refusal(scope: Scope) -> RequestError | None:
     hosts = 1 if len(fields) == len(headers) and b"host" in fields else sum(one == b"host" for one, _ in headers)
     if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
         return RequestError("bad_request", "HTTP/1.1 wants exactly one Host header")
+    if scope["http_version"] == "0.9":
+        return RequestError("bad_request", "the request's line must end in HTTP/1.1")
     return None
 
 

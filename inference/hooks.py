@@ -7,6 +7,7 @@ mistake (400, with its message); everything else is a bug in the hooks (500).
 
 from __future__ import annotations
 
+import dis
 import importlib.util
 import json
 import sys
@@ -71,11 +72,13 @@ class Hooks:
             raise HookError(f"{name} failed: {type(error).__name__}") from error
 
     def _raised(self, error: Exception) -> bool:
-        """Whether the hooks' own file raised it, and not a library that it called."""
+        """Whether a `raise` in the hooks' own file raised it, and not something that it called."""
         trace = error.__traceback__
         while trace and trace.tb_next:
             trace = trace.tb_next
-        return bool(trace and trace.tb_frame.f_code.co_filename == str(self.file))
+        if not trace or trace.tb_frame.f_code.co_filename != str(self.file):
+            return False
+        return trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
     @staticmethod
     def _check_rows(name: str, found: int, rows: int) -> None:

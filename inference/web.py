@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import anyio
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from inference.errors import RequestError
+from inference.errors import HookError, RequestError
 from inference.outputs import dumps
 
+_CLOSE = {"Connection": "close"}  # what is left of the body is not read
 _JSON = (b"content-type", b"application/json")
-_DISCARD_SECONDS, _DISCARD_BYTES = 2.0, 64 * 1024 * 1024
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -58,19 +57,6 @@ def content_type(request: Request, *allowed: str) -> str:
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body; 413 as soon as it is known to be over `limit` bytes, 503 when too many are held already."""
     state = request.scope["state"]
-    try:
-        return await _read(request.receive, state, limit)
-    except RequestError as error:
-        # A client that is still sending when the connection closes misses the answer; one that waits for our
-        # word before it sends is not kept waiting.
-        waits = b"expect" in state["fields"] and "held" not in state
-        if error.status in (413, 503) and not waits:
-            await _discard(request.receive)
-            error.headers["Connection"] = "close"
-        raise
-
-
-async def _read(receive: Receive, state: dict[str, Any], limit: int) -> bytes:
     bodies, declared = state["bodies"], state["fields"].get(b"content-length", b"")
     expected = int(declared[:20]) if declared.isdigit() else 0
     if expected > limit:
@@ -78,7 +64,7 @@ async def _read(receive: Receive, state: dict[str, Any], limit: int) -> bytes:
     bodies.require(expected)
     chunks, size, more = [], 0, True
     while more:
-        message = await receive()
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise RequestError("incomplete_body", "the connection ended before the body did")
         chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -91,16 +77,6 @@ async def _read(receive: Receive, state: dict[str, Any], limit: int) -> bytes:
     if "body_error" in state:  # what the connection found
         raise state["body_error"]
     return b"".join(chunks)
-
-
-async def _discard(receive: Receive) -> None:
-    """Read on for a moment."""
-    size, more = 0, True
-    with anyio.move_on_after(_DISCARD_SECONDS):
-        while more and size < _DISCARD_BYTES:
-            message = await receive()
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
 
 
 def parse_json(body: bytes) -> Any:
@@ -138,11 +114,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return error_response(RequestError(code, message, status=error.status_code, headers=headers), request.scope)
 
 
-def internal_error(scope: Scope) -> Response:
-    """The answer when the model failed; what it said is in the log alone."""
+def internal_error(scope: Scope, failure: Exception) -> Response:
+    """The answer when the model or the hooks failed; what they said is in the log alone."""
     request_id = scope["state"]["request_id"]
-    message = f"the model failed on this request; the server's log has the reason under {request_id}"
-    error = RequestError("internal_error", message, status=500)
+    code, who = ("hook_failed", "hooks") if isinstance(failure, HookError) else ("internal_error", "model")
+    message = f"the {who} failed on this request; the server's log has the reason under {request_id}"
+    error = RequestError(code, message, status=500)
     body = error.protocol_body() if _is_v2(scope) else error.body()
     return json_response(body | {"request_id": request_id}, 500)
 
@@ -157,4 +134,6 @@ def _unsupported(message: str, headers: dict[str, str] | None = None) -> Request
 
 
 def _too_large(limit: int) -> RequestError:
-    return RequestError("body_too_large", f"the body is over the limit of {limit} bytes", status=413)
+    return RequestError(
+        "body_too_large", f"the body is over the limit of {limit} bytes", status=413, headers=_CLOSE
+    )

@@ -132,6 +132,13 @@ class BrokenOnLoad(mlflow.pyfunc.PythonModel):
         return [1]
 
 
+class BreaksOnAsking(mlflow.pyfunc.PythonModel):
+    """Loads, and fails on every request."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        raise KeyError("/secret/path of the model")
+
+
 def signature(*columns: ColSpec, params: ParamSchema | None = None) -> ModelSignature:
     return ModelSignature(inputs=Schema(list(columns)), params=params)
 
@@ -246,6 +253,8 @@ SAVE: dict[str, Callable[[Path], None]] = {
     "custom-gaps": _custom(Gaps(), AB),
     "unknown": _custom(WeighAnything()),
     "slow": _custom(SlowToLoad(), AB),
+    "weights": _sklearn(Weigh().fit(CORNERS), AB),
+    "breaks": _custom(BreaksOnAsking(), AB),
     "broken": _custom(BrokenOnLoad(), AB),
     "xgboost": _xgboost(signature=AB),
     "xgboost-names": _xgboost(),
