@@ -17,6 +17,13 @@ def frame(rows: Table | Matrix) -> Any:
     return pd.DataFrame(rows.array) if isinstance(rows, Matrix) else pd.DataFrame(rows.columns)
 
 
+def as_input(rows: Batch) -> Any:
+    """What pyfunc takes: a frame for a table, else an array, or arrays by name."""
+    if isinstance(rows, Matrix):
+        return rows.array
+    return frame(rows) if isinstance(rows, Table) else rows.arrays
+
+
 def batch(found: Any, schema: Schema) -> Batch:
     """The schema's columns of a frame, in its order and of its types; more columns are left out.
 

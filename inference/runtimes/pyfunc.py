@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inference.frames import frame
+from inference.frames import as_input
 from inference.outputs import class_labels
 from inference.runtimes.base import Result
 from inference.runtimes.estimators import classes_of, columns_of
-from inference.tables import Batch, Matrix, Table
+from inference.tables import Batch
 
 _LIBRARIES = {"mlflow.sklearn": "sklearn", "mlflow.xgboost": "xgboost", "mlflow.lightgbm": "lightgbm"}
 """Loader modules whose raw model is a known estimator or booster."""
@@ -60,10 +60,3 @@ def load(folder: Path, loader: str, *, enforce: bool) -> Pyfunc:
         signature.inputs = None
         pyfunc.metadata.signature = signature
     return Pyfunc(pyfunc, loader)
-
-
-def as_input(batch: Batch) -> Any:
-    """What pyfunc takes: a frame, an array, or arrays by name."""
-    if isinstance(batch, Matrix):
-        return batch.array
-    return frame(batch) if isinstance(batch, Table) else batch.arrays
