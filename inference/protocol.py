@@ -29,6 +29,18 @@ _LINGER_SECONDS = 2.0  # a client that is still sending when the connection clos
 _SURPLUS = 64  # connections over the limit that are told so; those beyond are closed at once
 
 
+class _Ending:
+    """What a request's answer is written to: the transport, which closes only when that loses nothing."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        self._protocol.end()
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. A refusal that the application can word, it words: it finds it as `body_error`."""
 
@@ -53,6 +65,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count it; where there are too many, the one that has been idle for longest goes."""
         super().connection_made(transport)
+        self._ending = _Ending(self)
         over = len(self.connections) - self._settings.max_connections
         if over > 0 and not self._close_an_idle_one():
             if over > _SURPLUS:
@@ -88,6 +101,7 @@ class Protocol(HttpToolsProtocol):
         if self._unparsed > MAX_HEAD_BYTES and _size(self.url, self.headers) > MAX_HEAD_BYTES:
             raise _too_large_a_head()
         super().on_headers_complete()
+        self.cycle.transport = self._ending  # type: ignore[assignment]
         self.headers = []  # of trailers, which the application must not take for headers
         self._unparsed, self._in_body = 0, True
 
@@ -119,6 +133,17 @@ class Protocol(HttpToolsProtocol):
         elif not self._is_quiet() and not self._refusal:
             self.cycle.keep_alive = False
         return not self._is_quiet()  # true: keep it open for the answer
+
+    def end(self) -> None:
+        """Close; where the client is still sending, once it has had time to read the answer."""
+        if not (self._in_body or self._refused):
+            self.transport.close()
+            return
+        self._began, self._refused = None, True
+        self._unset_keepalive_if_required()
+        self._ends_at = self.loop.time() + _LINGER_SECONDS
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def look(self, now: float) -> None:
         """Called several times a second with the event loop's time: end what takes too long."""
@@ -172,11 +197,11 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, error: RequestError) -> None:
         """Read no more, and say why as soon as it is this request's turn."""
-        in_body, self._began, self._refused = self._in_body, None, True
+        self._began, self._refused = None, True
         self._unset_keepalive_if_required()
-        if in_body and self.cycle.response_complete:
+        if self._in_body and self.cycle.response_complete:
             self.transport.close()
-        elif in_body:
+        elif self._in_body:
             self.cycle.scope["state"]["body_error"] = error
             self.cycle.keep_alive = self.cycle.more_body = False
             self.cycle.message_event.set()
@@ -198,10 +223,7 @@ class Protocol(HttpToolsProtocol):
         ]
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body]))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._unset_keepalive_if_required()
-        self._ends_at = self.loop.time() + _LINGER_SECONDS
+        self.end()
         _log.info("refused", extra={"request_id": request_id, "status": error.status, "code": error.code})
 
 
@@ -210,7 +232,7 @@ def _refusal(error: httptools.HttpParserError, *, in_body: bool) -> RequestError
     if isinstance(error.__context__, RequestError):
         return error.__context__
     if in_body:
-        return RequestError("invalid_body", f"the body's chunks cannot be read: {error}")
+        return RequestError("invalid_body", f"the body cannot be read: {error}")
     return RequestError("bad_request", f"this is no HTTP request: {error}")
 
 
@@ -220,4 +242,4 @@ def _too_large_a_head() -> RequestError:
 
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-    return len(url) + sum(len(name) + len(value) for name, value in headers)
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
