@@ -54,7 +54,7 @@ def _serve(settings: Settings) -> int:
         return work()
     from inference.workers import supervise
 
-    return supervise(settings, work)
+    return supervise(settings, work, listener)
 
 
 def _replay(settings: Settings) -> int:

@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from typing import NoReturn
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from inference import logs
 from inference.group import Group, Member
 from inference.settings import Settings, SettingsError
 
@@ -51,10 +53,12 @@ class Patience:
     """From SIGTERM to the kill of whatever still runs."""
 
 
-def supervise(settings: Settings, work: Work) -> int:
+def supervise(settings: Settings, work: Work, listener: socket.socket) -> int:
     """Run the workers that the settings ask for, until a signal; the server's exit code."""
     # A worker takes up to two seconds from the end of its requests to its own.
-    return Supervisor(settings.workers, work, Patience(stop=settings.shutdown_seconds + 3)).run()
+    patience = Patience(stop=settings.shutdown_seconds + 3)
+    # Open here, it would go on to take connections that nobody answers.
+    return Supervisor(settings.workers, work, patience, on_stop=listener.close).run()
 
 
 @dataclass
@@ -73,6 +77,7 @@ class Supervisor:
     size: int
     work: Work
     patience: Patience = field(default_factory=Patience)
+    on_stop: Callable[[], None] = lambda: None
 
     def run(self) -> int:
         """Until a signal: 0, or 1 when a worker was cut off or workers keep dying."""
@@ -137,22 +142,23 @@ class Supervisor:
         if self._deadline is not None:
             self._code = self._code or int(code != 0)
             return
-        lived = time.monotonic() - worker.began
-        worker.quick_deaths = worker.quick_deaths + 1 if lived < self.patience.quick else 0
+        lived, patience = time.monotonic() - worker.began, self.patience
+        worker.quick_deaths = worker.quick_deaths + 1 if lived < patience.quick else 0
         how = f"signal {-code}" if code < 0 else f"code {code}"
         fields = {"worker": worker.index, "seconds": round(lived, 3)}
-        _log.error("a worker ended with %s and is started again", how, extra=fields)
-        if worker.quick_deaths >= self.patience.most_quick:
-            _log.error("worker %s ended %s times within seconds: giving up", worker.index, worker.quick_deaths)
+        if worker.quick_deaths >= patience.most_quick:
+            _log.error("a worker ended with %s, soon after its start as before: giving up", how, extra=fields)
             self._stop()
             self._code = 1
             return
-        worker.due = time.monotonic() + self.patience.first_wait * 2 ** max(0, worker.quick_deaths - 1)
+        _log.error("a worker ended with %s and is started again", how, extra=fields)
+        worker.due = time.monotonic() + patience.first_wait * 2 ** max(0, worker.quick_deaths - 1)
 
     def _stop(self) -> None:
         """Begin to end; a second signal is passed on too, and makes the workers stop at once."""
         if self._deadline is None:
             self._deadline = time.monotonic() + self.patience.stop
+            self.on_stop()
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:
@@ -170,6 +176,7 @@ def _be(work: Work, member: Member, mask: set[signal.Signals]) -> NoReturn:
         os.setpgid(0, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _forget_randomness()
+        logs.name_worker(member.index)
         code = work(member)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
