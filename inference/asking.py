@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inference import tables
 from inference.forms import Query
@@ -18,7 +19,8 @@ def ask(model: Model, queries: Sequence[Query]) -> list[Outcome]:
     if len(queries) == 1:
         return [_alone(model, queries[0])]
     try:
-        return list(_together(model, queries))
+        parts = _together(model, queries)
+        return [_as_wanted(model, query, part) for query, part in zip(queries, parts, strict=True)]
     except Exception:  # noqa: BLE001 - whose fault it is shows when they are asked one by one
         return [_alone(model, query) for query in queries]
 
@@ -27,7 +29,7 @@ def _alone(model: Model, query: Query) -> Outcome:
     try:
         batch = model.before(query.batch)
         result = model.ask(batch, query.params, probabilities=_wanted(model, query))
-        return model.after(result, query.batch.rows)
+        return _as_wanted(model, query, model.after(result, query.batch.rows))
     except Exception as error:  # noqa: BLE001 - it belongs to this request, and is raised there
         return error
 
@@ -57,3 +59,8 @@ def _split(whole: Result, rows: Sequence[int]) -> list[Result]:
 
 def _wanted(model: Model, query: Query) -> bool:
     return query.probabilities or (query.single and model.classes is not None)
+
+
+def _as_wanted(model: Model, query: Query, result: Result) -> Result:
+    """Some runtimes give probabilities unasked, and others of the batch may have asked for them."""
+    return result if _wanted(model, query) else replace(result, probabilities=None)

@@ -69,7 +69,7 @@ def from_rows(schema: Schema, rows: Sequence[Sequence[Any]], rules: Rules) -> Ta
     width = len(rows[0]) if schema.width is None else schema.width
     block = _block(schema, rows, width)
     if block is not None:
-        return Table(schema, count, block=block) if schema.columns else Matrix(block, count)
+        return Table(schema, count, block=block)
     for number, row in enumerate(rows):
         if len(row) != width or not width:
             expected = f"this model takes {width} columns" if schema.width else f"the first row has {width} values"

@@ -20,7 +20,7 @@ from inference.values import is_too_deep, plain_scalar
 
 ENVELOPES = ("inputs", "instances", "data", "features", "dataframe_split", "dataframe_records")
 OPTIONS = ("return_probabilities", "params", "model_version")
-_TENSOR_ENVELOPES = ("inputs", "instances")
+TENSOR_ENVELOPES = ("inputs", "instances")
 _V2_KEYS = frozenset({"name", "shape", "datatype", "data"})
 
 
@@ -57,7 +57,7 @@ def read(body: Any, schema: Schema, rules: Rules, name: str = "model") -> Query:
 def _content(envelope: str, body: Mapping[str, Any], schema: Schema, rules: Rules) -> Batch:
     value = body[envelope]
     if schema.tensors:
-        if envelope not in _TENSOR_ENVELOPES or not isinstance(value, dict | list):
+        if envelope not in TENSOR_ENVELOPES or not isinstance(value, dict | list):
             raise _tensors_only()
         return batch.from_tensors(schema, value, rules)
     if envelope == "features":
@@ -104,7 +104,7 @@ def _options(body: Mapping[str, Any], rules: Rules) -> tuple[bool, Mapping[str, 
 def _top_level_list(body: list[Any], schema: Schema, rules: Rules) -> Batch:
     if schema.tensors:
         raise _tensors_only()
-    if not all(isinstance(item, dict) for item in body):
+    if not _all_are(dict, body):
         raise bad_form("a list at the top must hold objects; send rows as `instances`")
     return batch.from_records(schema, body, rules)
 
@@ -145,12 +145,12 @@ def _object(envelope: str, value: dict[str, Any], schema: Schema, rules: Rules) 
 
 def _list_of(envelope: str, value: list[Any], schema: Schema, rules: Rules) -> Batch:
     rules.check_rows(len(value))
-    kinds = {type(item) if isinstance(item, dict | list) else None for item in value}
+    kinds = {*map(type, value)}
     if kinds == {dict}:
         return batch.from_records(schema, value, rules)
     if kinds == {list}:
         return batch.from_rows(schema, value, rules)
-    if kinds != {None}:
+    if kinds & {dict, list}:
         raise bad_form(f"`{envelope}` mixes objects, lists and scalars; send one kind")
     if schema.width != 1:
         width = "several" if schema.width is None else schema.width
@@ -160,7 +160,7 @@ def _list_of(envelope: str, value: list[Any], schema: Schema, rules: Rules) -> B
 
 
 def _records(envelope: str, value: Any, schema: Schema, rules: Rules) -> Batch:
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+    if not isinstance(value, list) or not _all_are(dict, value):
         raise bad_form(f"`{envelope}` must be a list of objects")
     return batch.from_records(schema, value, rules)
 
@@ -181,20 +181,25 @@ def _split(value: Any, schema: Schema, rules: Rules) -> Batch:
     if not isinstance(value, dict) or not {"data"} <= set(value) <= {"data", "columns", "index"}:
         raise bad_form("`dataframe_split` must be an object with `columns` and `data` (and `index`, unused)")
     rows, columns = value["data"], value.get("columns")
-    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+    if not isinstance(rows, list) or not _all_are(list, rows):
         raise bad_form("`data` beside `columns` must be a list of lists")
     if columns is None:
         return batch.from_rows(schema, rows, rules)
     names = _column_names(columns)
+    # pandas writes 0, 1, 2 … for a frame without names: that is by position
+    numbered = not schema.named and names == [str(position) for position in range(len(names))]
+    if numbered or names == [*schema.order]:
+        return batch.from_rows(schema, rows, rules)
     rules.check_rows(len(rows))
     for number, row in enumerate(rows):
         if len(row) != len(names):
             message = f"row {number} has {len(row)} values for {len(names)} columns"
             raise RequestError("wrong_width", message, row=number)
-    if not schema.named and names == [str(position) for position in range(len(names))]:
-        # pandas writes 0, 1, 2 … for a frame without names: that is by position
-        return batch.from_rows(schema, rows, rules)
     return batch.from_columns(schema, dict(zip(names, zip(*rows, strict=True), strict=True)), rules)
+
+
+def _all_are(kind: type, items: list[Any]) -> bool:
+    return {*map(type, items)} <= {kind}
 
 
 def _column_names(columns: Any) -> list[str]:
