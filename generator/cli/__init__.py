@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "release": "Tag the next version and push the tag.",
     "stage": "Run one stage of a release.",
     "serve": "Serve a model on this machine.",
+    "request": "Print a curl command for a served model.",
     "status": "Show what each environment runs.",
     "schema": "Print the JSON Schema of model.yaml.",
     "completion": "Print the shell's completion script.",
