@@ -17,7 +17,7 @@ from generator.quantity import in_bytes
 from generator.version import Version
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
-_REMOVABLE = ("autoscaling", "ingress")
+_REMOVABLE = ("autoscaling", "ingress", "tracing")
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class Model:
         return Ecr(match[1], match[2]) if match else None
 
     @property
+    def traced(self) -> bool:
+        """Whether any environment asks for spans; one image serves them all."""
+        return any(target.serve.tracing for target in self.targets)
+
+    @property
     def max_image_bytes(self) -> int:
         return in_bytes(self.config.image.max_size)
 
@@ -100,7 +105,7 @@ class Model:
     def _target(self, name: str, settings: Environment, *, alone: bool) -> Target:
         namespace = settings.namespace or (self.name if alone else f"{self.name}-{name}"[:63].rstrip("-"))
         given = {key: getattr(settings.serve, key) for key in settings.serve.model_fields_set}
-        # An empty `autoscaling:` or `ingress:` switches it off here; elsewhere, empty is as good as absent.
+        # An empty `autoscaling:`, `ingress:` or `tracing:` switches it off here; else empty is as good as absent.
         changes = {key: value for key, value in given.items() if value is not None or key in _REMOVABLE}
         if settings.serve.resources is not None:
             changes["resources"] = settings.serve.resources.onto(self.config.serve.resources)

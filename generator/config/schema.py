@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -142,6 +143,28 @@ class Hooks(Section):
     input: dict[t.Text, t.Text] = Field({}, description="Schema of requests, where it differs from the model's.")
 
 
+class Tracing(Section):
+    """Spans of requests, sent to an OpenTelemetry collector."""
+
+    endpoint: t.WebUrl = Field(
+        description="The collector's OTLP/HTTP address without /v1/traces, such as http://otel-collector:4318."
+    )
+
+    @property
+    def port(self) -> int:
+        """The port that pods must be allowed to reach."""
+        address = urlsplit(self.endpoint)
+        return address.port or (443 if address.scheme == "https" else 80)
+
+    @model_validator(mode="after")
+    def _port(self) -> Tracing:
+        try:
+            self.port  # noqa: B018 - it raises where it is none
+        except ValueError:
+            raise ValueError("the port must be from 1 to 65535") from None
+        return self
+
+
 class Serve(Section):
     """How the model is served."""
 
@@ -150,7 +173,11 @@ class Serve(Section):
     autoscaling: Autoscaling | None = Field(None, description="Scale on CPU use.")
     ingress: Ingress | None = Field(None, description="Expose the service by an Ingress.")
     service: Literal["ClusterIP", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
+    workers: int = Field(
+        1, ge=1, le=16, description="Processes in one pod, each with its own copy of the model in memory."
+    )
     monitoring: bool = Field(False, description="Add a ServiceMonitor for the Prometheus operator.")
+    tracing: Tracing | None = Field(None, description="Send spans to an OpenTelemetry collector.")
     pull_secret: Literal["none", "external-secrets", "cronjob"] = Field(
         "none", description="How pods outside EKS get credentials for ECR."
     )
@@ -174,7 +201,9 @@ class ServeOverride(Section):
     autoscaling: Autoscaling | None = Field(None, description="See serve.autoscaling.")
     ingress: Ingress | None = Field(None, description="See serve.ingress.")
     service: Literal["ClusterIP", "LoadBalancer"] | None = Field(None, description="See serve.service.")
+    workers: int | None = Field(None, ge=1, le=16, description="See serve.workers.")
     monitoring: bool | None = Field(None, description="See serve.monitoring.")
+    tracing: Tracing | None = Field(None, description="See serve.tracing.")
 
 
 class Push(Section):

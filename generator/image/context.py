@@ -36,9 +36,10 @@ def server_folder() -> Path:
     return _SERVER
 
 
-def server_requirements() -> str:
+def server_requirements(*, tracing: bool = False) -> str:
     """What the server needs, as the text of a requirements file."""
-    return (server_folder() / "requirements.txt").read_text(encoding="utf-8")
+    names = ["requirements.txt", *(["requirements-tracing.txt"] if tracing else [])]
+    return "".join((server_folder() / name).read_text(encoding="utf-8") for name in names)
 
 
 def release_facts(trained: TrainedModel, registered: RegisteredModel) -> dict[str, str | None]:

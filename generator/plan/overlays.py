@@ -89,6 +89,7 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
     """The owned component: every value that model.yaml gives this environment."""
     components = _components(target, released=released)
     names = ["deployment.yaml", "service.yaml", *(["autoscaler.yaml"] if "autoscaling" in components else [])]
+    names += ["network-policy.yaml"] if target.serve.tracing else []
     values = {
         "shown": model.shown,
         "model": model.name,
@@ -103,6 +104,7 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
         "ingress": target.serve.ingress,
         "tls_secret": f"{model.name}-inference-tls",
         "autoscaling": target.serve.autoscaling,
+        "tracing": target.serve.tracing,
     }
     return [
         PlannedFile(f"{folder}/{name}", f"templates/overlay/tagship/{name}", values)
@@ -112,7 +114,11 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
 
 def _server_environment(target: Target) -> dict[str, str]:
     """The server's settings that are not its defaults."""
+    serve = target.serve
     given = {
+        "TAGSHIP_WORKERS": str(serve.workers) if serve.workers > 1 else None,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": serve.tracing.endpoint if serve.tracing else None,
+        "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={target.name}" if serve.tracing else None,
         "TAGSHIP_STRICT": "true" if target.serve.strict else None,
         "TAGSHIP_BATCHING": "false" if target.serve.batching == "off" else None,
     }

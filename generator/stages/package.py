@@ -148,8 +148,8 @@ def _runtime_lock(release: Release, trained: TrainedModel, with_: Packager) -> s
     except GeneratorError as error:
         raise GeneratorError(
             "the image's environment cannot be resolved: what the model requires (its requirements.txt and "
-            f"{release.model.lock_file}) and what the inference server requires ({_server_names()}) exclude each "
-            f"other. Loosen the training requirements, run `generator lock` and release again.\n{error}"
+            f"{release.model.lock_file}) and what the inference server requires ({_server_names(release)}) exclude "
+            f"each other. Loosen the training requirements, run `generator lock` and release again.\n{error}"
         ) from error
     check_hashes(lock)
     write_atomically(kept, lock)
@@ -170,15 +170,16 @@ def _sources(release: Release, trained: TrainedModel) -> Sources:
         )
     return Sources(
         model=model.read_text(encoding="utf-8"),
-        server=server_requirements(),
+        server=server_requirements(tracing=release.model.traced),
         training_lock=lock.read_text(encoding="utf-8"),
         mlflow_version=trained.mlflow_version,
         python=release.model.config.train.python,
     )
 
 
-def _server_names() -> str:
-    return ", ".join(line for line in server_requirements().splitlines() if line and not line.startswith("#"))
+def _server_names(release: Release) -> str:
+    text = server_requirements(tracing=release.model.traced)
+    return ", ".join(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
 def _replay(release: Release, trained: TrainedModel, with_: Packager, tag: str) -> tuple[Replay, float]:

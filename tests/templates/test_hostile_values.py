@@ -50,6 +50,7 @@ HARMLESS: dict[str, Any] = {
     },
     "serve": {
         "ingress": {"host": "churn.example.com"},
+        "tracing": {"endpoint": "http://otel-collector:4318"},
         "autoscaling": {"min": 2, "max": 3},
         "resources": {"limits": {"memory": "1Gi", "cpu": "1"}, "requests": {"memory": "512Mi", "cpu": "250m"}},
     },
@@ -57,6 +58,7 @@ HARMLESS: dict[str, Any] = {
     "pipeline": {"install": "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef01234567"},
 }
 PLACES: tuple[Place, ...] = (
+    ("serve", "tracing", "endpoint"),
     ("name",),
     ("repository", "url"),
     ("repository", "branch"),
