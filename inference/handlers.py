@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from inference import __version__, csv_form, forms, openapi, outputs, pages
+from inference.access.document import guarded
+from inference.access.gate import KEY_STATE
 from inference.forms import Query
 from inference.metrics import CONTENT_TYPE
 from inference.model import Model
@@ -138,6 +140,7 @@ async def model_info(request: Request) -> Response:
         "flavors": model.description.flavors,
         "loader": model.description.loader,
         "runtime": model.runtime.name,
+        "runtime_reason": _why(service, model),
         "mlflow_version": mlflow_version(),
         "columns": columns,
         "tensors": tensors,
@@ -148,6 +151,13 @@ async def model_info(request: Request) -> Response:
         "load_seconds": service.lifecycle.load_seconds,
     }
     return json_response(content)
+
+
+def _why(service: Service, model: Model) -> str | None:
+    """Why it is pyfunc that asks the model: packaging says so, or the server itself found a reason."""
+    if model.runtime.name != "pyfunc":
+        return None
+    return service.release.runtime_reason or getattr(model.runtime, "reason", None)
 
 
 async def metrics(request: Request) -> Response:
@@ -163,14 +173,19 @@ async def openapi_json(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """GET /docs."""
     service = service_of(request)
-    text = pages.docs(service.release, _document(service), _example(service))
+    known = _is_known(request)
+    document = _document(service) if known else openapi.document(service.release, None, None)
+    keyed = service.settings.api_keys is not None
+    text = pages.docs(service.release, document, _example(service) if known else None, keyed=keyed)
     return HTMLResponse(text, headers={"Content-Security-Policy": pages.POLICY})
 
 
 async def home(request: Request) -> Response:
     """GET /."""
     service = service_of(request)
-    text = pages.home(service.release, service.lifecycle.state, str(request.base_url), _example(service))
+    example = _example(service) if _is_known(request) else None
+    keyed = service.settings.api_keys is not None
+    text = pages.home(service.release, service.lifecycle.state, str(request.base_url), example, keyed=keyed)
     return HTMLResponse(text, headers={"Content-Security-Policy": pages.POLICY})
 
 
@@ -185,7 +200,13 @@ def mlflow_version() -> str | None:
 
 
 def _document(service: Service) -> dict[str, Any]:
-    return openapi.document(service.release, service.lifecycle.schema, _example(service))
+    document = openapi.document(service.release, service.lifecycle.schema, _example(service))
+    return guarded(document, service.settings)
+
+
+def _is_known(request: Request) -> bool:
+    """Whether the model's columns and rows may be shown to who asks."""
+    return service_of(request).settings.api_keys is None or KEY_STATE in request.scope["state"]
 
 
 def _example(service: Service) -> dict[str, Any] | None:

@@ -42,7 +42,7 @@ class Gate:
         self._limiter = limiter
         self._proxies = proxies
         self._refused = refused
-        self._policy = _policy(limiter.rate) if limiter else b""
+        self._policy = _policy(limiter.rate) if limiter is not None else b""
 
     def admit(self, scope: Scope) -> Headers:
         """The headers that the answer gets beside its own; RequestError 401, 429 or 503 for a refusal."""

@@ -39,7 +39,9 @@ class Limiter:
         self._clock = clock
         self._full_at: dict[str, int] = {}  # in the order of use
 
-    def __len__(self) -> int:
+    @property
+    def buckets(self) -> int:
+        """How many are kept."""
         return len(self._full_at)
 
     def take(self, client: str) -> Turn:

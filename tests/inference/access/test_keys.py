@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inference.access.keys import LOOK_SECONDS, MOST_KEYS, Keys
-from tests.inference.access.secrets import KEY, OTHER, Clock, MountedSecret, hashed
+from tests.inference.access.mounted import KEY, OTHER, Clock, MountedSecret, hashed
 
 
 def read(folder: Path) -> Keys:

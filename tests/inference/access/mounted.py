@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from pathlib import Path
 
@@ -27,7 +26,7 @@ class MountedSecret:
     def write(self, data: dict[str, str]) -> None:
         """As the kubelet does it: new folder, new link beside the old, rename, then the names, then the old folder."""
         self._count += 1
-        old = os.readlink(self.folder / "..data") if self._count > 1 else None
+        old = (self.folder / "..data").readlink() if self._count > 1 else None
         new = self.folder / f"..2026_11_21_{self._count}"
         new.mkdir()
         for name, content in data.items():
