@@ -26,9 +26,9 @@ class Nothing:
     """A runtime that answers 0 for every row; see inference.runtimes.base.Runtime."""
 
     name = "null"
-    library = None
+    library: str | None = None
     independent = True
-    classes = None
+    classes: list[Any] | None = None
 
     def columns(self) -> tuple[list[str] | None, int | None]:
         return None, None

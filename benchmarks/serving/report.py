@@ -9,10 +9,13 @@ from typing import Any
 from benchmarks.measure import table
 from benchmarks.serving.cases import CASES, MODELS
 from benchmarks.serving.contenders import MLFLOW
-from benchmarks.serving.targets import Verdict, verdicts
+from benchmarks.serving.targets import verdicts
 
 Result = Mapping[str, Any]
 """The content of a result file."""
+
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""Title, columns, rows."""
 
 _NO = "-"
 _MARKS = {True: "met", False: "**not met**", None: "not measured"}
@@ -20,13 +23,9 @@ _MARKS = {True: "met", False: "**not met**", None: "not measured"}
 
 def show(result: Result) -> None:
     """Print everything."""
-    for model, title in MODELS.items():
-        rows = of_model(result, model)
-        if rows:
-            names = case_names(rows)
-            table(
-                f"{title}: requests/s (x mlflow), p50 / p99 in ms", heads(names), [line(row, rows) for row in rows]
-            )
+    for model in MODELS:
+        for title, columns, rows in tables(result, model):
+            table(title, columns, rows)
     found = [
         (one.target, one.wanted, one.measured, _MARKS[one.met].strip("*")) for one in verdicts(result["rows"])
     ]
@@ -41,50 +40,57 @@ def of_model(result: Result, model: str) -> list[Mapping[str, Any]]:
     return [row for row in result["rows"] if row["model"] == model]
 
 
-def case_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The cases that any contender has figures for, in their usual order."""
+def tables(result: Result, model: str) -> list[Table]:
+    """Throughput, memory and start; then the times of answers."""
+    rows = of_model(result, model)
+    if not rows:
+        return []
     known = {name for row in rows for name in row["cases"]}
-    return [case.name for case in CASES if case.name in known]
-
-
-def heads(names: Sequence[str]) -> list[str]:
-    return ["server", *names, "memory MB", "first answer s"]
-
-
-def line(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A contender's cells for `heads`."""
-    reference = next((other["cases"] for other in rows if other["contender"] == MLFLOW), {})
-    cells = [_cell(row["cases"].get(name), reference.get(name)) for name in case_names(rows)]
-    memory, start = row["memory_mb"], row["start_seconds"]
+    names = [case.name for case in CASES if case.name in known]
+    reference: Mapping[str, Any] = next((row["cases"] for row in rows if row["contender"] == MLFLOW), {})
+    speeds = [
+        (
+            row["contender"],
+            *(_speed(row["cases"].get(name), reference.get(name)) for name in names),
+            _number(row["memory_mb"], 0),
+            _number(row["start_seconds"], 1),
+        )
+        for row in rows
+    ]
+    times = [(row["contender"], *(_times(row["cases"].get(name)) for name in names)) for row in rows]
     return [
-        row["contender"],
-        *cells,
-        _NO if memory is None else f"{memory:.0f}",
-        _NO if start is None else f"{start:.1f}",
+        (f"{MODELS[model]}: requests/s (x mlflow)", ("server", *names, "memory MB", "first answer s"), speeds),
+        (f"{MODELS[model]}: ms to an answer, p50 / p99", ("server", *names), times),
     ]
 
 
-def _cell(case: Mapping[str, Any] | None, reference: Mapping[str, Any] | None) -> str:
+def _speed(case: Mapping[str, Any] | None, reference: Mapping[str, Any] | None) -> str:
     if case is None:
         return _NO
-    speed, times = case["per_second"], f"{_short(case['p50_ms'])} / {_short(case['p99_ms'])}"
-    ratio = f" ({_short(speed / reference['per_second'])}x)" if reference else ""
-    return f"{speed:,.0f}{ratio} {times}"
+    ratio = f" ({short(case['per_second'] / reference['per_second'])}x)" if reference else ""
+    return f"{case['per_second']:,.0f}{ratio}"
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+def _times(case: Mapping[str, Any] | None) -> str:
+    return _NO if case is None else f"{short(case['p50_ms'])} / {short(case['p99_ms'])}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return _NO if value is None else f"{value:.{digits}f}"
+
+
+def short(value: float) -> str:
+    """Two digits where that is enough."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def section(result: Result) -> str:
-    """Markdown: a table a model, and the targets."""
+    """Markdown: the tables of each model, and the targets."""
     parts = [_head(result)]
-    for model, title in MODELS.items():
-        rows = of_model(result, model)
-        if rows:
-            heading = f"{title}: requests/s (times mlflow's), then p50 / p99 in ms"
-            parts.append(_markdown(heading, heads(case_names(rows)), [line(row, rows) for row in rows]))
-    parts.append(_targets(verdicts(result["rows"])))
+    for model in MODELS:
+        parts += [f"{title}:\n\n{_markdown(columns, rows)}" for title, columns, rows in tables(result, model)]
+    found = [(one.target, one.wanted, one.measured, _MARKS[one.met]) for one in verdicts(result["rows"])]
+    parts.append(_markdown(("target", "wanted", "measured", ""), found))
     failed = sorted({f"{row['contender']} ({row['model']})" for row in result["rows"] if row["failure"]})
     if failed:
         parts.append(f"Failed in this run: {', '.join(failed)}.")
@@ -99,15 +105,8 @@ def _head(result: Result) -> str:
     )
 
 
-def _targets(found: Sequence[Verdict]) -> str:
-    rows = [(one.target, one.wanted, one.measured, _MARKS[one.met]) for one in found]
-    return _markdown("target", ("target", "wanted", "measured", ""), rows, heading=False)
-
-
-def _markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, heading: bool = True) -> str:
-    lines = [f"{title}:", ""] if heading else []
-    lines += [_row(columns), _row(["---", *["---:"] * (len(columns) - 1)]), *map(_row, rows)]
-    return "\n".join(lines)
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join([_row(columns), _row(["---", *["---:"] * (len(columns) - 1)]), *map(_row, rows)])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import joblib
 import mlflow
@@ -51,7 +52,7 @@ def main(folder: Path, trees: int) -> None:
     (folder / "data.json").write_text(json.dumps(data))
 
 
-def log(model, frame, target: Path) -> None:
+def log(model: Any, frame: pd.DataFrame, target: Path) -> None:
     signature = infer_signature(frame, model.predict(frame))
     with mlflow.start_run():
         logged = mlflow.sklearn.log_model(
@@ -60,7 +61,7 @@ def log(model, frame, target: Path) -> None:
     keep(logged, target)
 
 
-def log_onnx(model, frame, labels, target: Path) -> None:
+def log_onnx(model: Any, frame: pd.DataFrame, labels: Any, target: Path) -> None:
     """float32 as an ONNX model takes it; without the list of dictionaries that it would answer otherwise."""
     try:
         from skl2onnx import to_onnx
@@ -73,7 +74,7 @@ def log_onnx(model, frame, labels, target: Path) -> None:
     keep(logged, target)
 
 
-def keep(logged, target: Path) -> None:
+def keep(logged: Any, target: Path) -> None:
     shutil.copytree(mlflow.artifacts.download_artifacts(logged.model_uri), target)
 
 

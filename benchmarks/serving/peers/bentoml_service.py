@@ -25,6 +25,6 @@ class Batching:
     def __init__(self) -> None:
         self.model = joblib.load(os.environ["MODEL"])
 
-    @bentoml.api(batchable=True)
+    @bentoml.api(batchable=True, max_batch_size=8192)  # rows
     def predict(self, rows: np.ndarray) -> np.ndarray:
         return self.model.predict(rows)

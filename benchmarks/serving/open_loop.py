@@ -1,0 +1,174 @@
+"""Sends requests at a fixed rate whatever the server does: an answer that is late delays no other request.
+
+The number of connections is bounded; a request that finds none free is not sent, and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d)")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_RETRY = re.compile(rb"\r\nretry-after: *\d+", re.IGNORECASE)
+_PAUSE = 0.002  # seconds between looks at what is due
+_FINE = 100  # buckets of a natural logarithm: times are kept to 1 %
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A whole request as bytes, and the body of its right answer."""
+
+    request: bytes
+    answer: bytes
+
+
+class Times:
+    """Counts of durations in seconds, from which percentiles are read to 1 %."""
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+        self.count = 0
+
+    def add(self, seconds: float) -> None:
+        """Counts one."""
+        self._buckets[math.ceil(math.log(max(seconds, 1e-6)) * _FINE)] += 1
+        self.count += 1
+
+    def percentile(self, percent: float) -> float | None:
+        """Seconds that so many percent stayed within; None without any."""
+        left = self.count * percent / 100
+        for bucket in sorted(self._buckets):
+            left -= self._buckets[bucket]
+            if left <= 0:
+                return math.exp(bucket / _FINE)
+        return None
+
+
+@dataclass
+class Tally:
+    """What came of the requests of some time."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    accepted: Times = field(default_factory=Times)
+    wrong: int = 0  # answers with 200 and another body than the right one
+    hasty: int = 0  # refusals without Retry-After
+    broken: int = 0  # connections that ended before the answer
+    unsent: int = 0  # no connection was free
+
+
+class Load:
+    """A rate of requests on a bounded number of connections."""
+
+    def __init__(self, port: int, exchanges: Sequence[Exchange], rate: float, connections: int) -> None:
+        self._port = port
+        self._exchanges = exchanges
+        self._rate = rate
+        self._limit = connections
+        self._opening = 0
+        self._open = 0
+        self.idle: list[_Connection] = []
+        self.whole, self.window = Tally(), Tally()
+
+    async def run(self, seconds: float) -> None:
+        """Send for so long, then wait a moment for the last answers."""
+        began, sent = time.perf_counter(), 0
+        while (now := time.perf_counter() - began) < seconds:
+            due = int(now * self._rate)
+            for number in range(sent, due):
+                self._send(began + number / self._rate, number)
+            sent = due
+            self._grow()
+            await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(2)
+
+    def take_window(self) -> Tally:
+        """The tally since the last call."""
+        taken, self.window = self.window, Tally()
+        return taken
+
+    def finished(self, exchange: Exchange, due: float, head: bytes, body: bytes) -> None:
+        """An answer is complete."""
+        found = _STATUS.match(head)
+        status = int(found[1]) if found else 0
+        seconds = time.perf_counter() - due
+        for tally in (self.whole, self.window):
+            tally.statuses[status] += 1
+            if status == 200:
+                tally.accepted.add(seconds)
+                tally.wrong += body != exchange.answer
+            elif not _RETRY.search(head):
+                tally.hasty += 1
+
+    def lost(self, *, busy: bool) -> None:
+        """A connection ended."""
+        self._open -= 1
+        for tally in (self.whole, self.window):
+            tally.broken += busy
+
+    def _send(self, due: float, number: int) -> None:
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.send(self._exchanges[number % len(self._exchanges)], due):
+                return
+        for tally in (self.whole, self.window):
+            tally.unsent += 1
+
+    def _grow(self) -> None:
+        """Connections are opened a few at a time until there are as many as allowed."""
+        for _ in range(min(16 - self._opening, self._limit - self._open - self._opening)):
+            self._opening += 1
+            task = asyncio.get_running_loop().create_task(self._connect())
+            task.add_done_callback(lambda done: done.exception())
+
+    async def _connect(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
+            self._open += 1
+            self.idle.append(connection)
+        finally:
+            self._opening -= 1
+
+
+class _Connection(asyncio.Protocol):
+    """One request at a time."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._transport: asyncio.Transport | None = None
+        self._asked: tuple[Exchange, float] | None = None
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def send(self, exchange: Exchange, due: float) -> bool:
+        """Whether it could be sent; `due` is when it should have been."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        self._asked, self._received = (exchange, due), b""
+        self._transport.write(exchange.request)
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head) if found else None
+        if length is None or len(body) < int(length[1]) or self._asked is None:
+            return
+        exchange, due = self._asked
+        self._asked = None
+        self._load.finished(exchange, due, head, body)
+        if self._transport is not None and not self._transport.is_closing():
+            self._load.idle.append(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        self._transport = None
+        self._load.lost(busy=self._asked is not None)
