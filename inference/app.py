@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,10 +22,8 @@ from inference.group import Member
 from inference.lifecycle import Lifecycle
 from inference.service import Service
 from inference.settings import Release, Settings
+from inference.trace import Tracing
 from inference.web import on_http_error, on_request_error
-
-if TYPE_CHECKING:
-    from inference.tracing import Tracing
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -11,20 +11,18 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference import logs, telemetry
+from inference import logs
 from inference.access.gate import KEY_STATE, Gate
 from inference.errors import RequestError
 from inference.limits import ByteBudget
+from inference.trace import CURRENT, RequestTrace, Tracing, read_traceparent
 from inference.web import error_response, internal_error
-
-if TYPE_CHECKING:
-    from inference.tracing import RequestTrace, Tracing
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Direct = Mapping[tuple[str, str], tuple[Endpoint, dict[str, str]]]
@@ -60,7 +58,7 @@ class Edge:
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         state["request_id"] = request_id
         trace, headers, status = self._begin(scope), [(b"x-request-id", request_id.encode())], 0
-        state["trace"] = trace.context if trace else telemetry.read_traceparent(fields.get(b"traceparent"))
+        state["trace"] = trace.context if trace else read_traceparent(fields.get(b"traceparent"))
         if state["trace"]:
             headers.append((b"traceresponse", state["trace"].header))
         state["headers"] = headers
@@ -86,7 +84,7 @@ class Edge:
             return None
         known = (scope["method"], scope["path"]) in self._endpoints
         trace = self._tracing.begin(scope, scope["state"]["fields"], scope["path"] if known else None)
-        telemetry.CURRENT.set(trace)  # for the request's own task, which ends with it
+        CURRENT.set(trace)  # for the request's own task, which ends with it
         return trace
 
     async def _direct(self, scope: Scope, receive: Receive) -> Response | None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from inference import asking, outputs, telemetry
+from inference import asking, outputs
 from inference import model as models
 from inference.asking import Outcome
 from inference.batch import Rules
@@ -24,11 +24,9 @@ from inference.group import Member
 from inference.lifecycle import Lifecycle
 from inference.metrics import Metrics
 from inference.model import Model
+from inference.runtimes.base import Result
 from inference.settings import Settings
-
-if TYPE_CHECKING:
-    from inference.runtimes.base import Result
-    from inference.tracing import RequestTrace, Tracing
+from inference.trace import CURRENT, RequestTrace, Tracing
 
 T = TypeVar("T")
 _LARGE_BODY = 1024 * 1024
@@ -74,7 +72,7 @@ class Service:
         query = read(model) if size < _LARGE_BODY else await self._run(lambda: read(model))
         if query.probabilities and model.classes is None:
             raise RequestError("no_probabilities", "this model gives no probabilities")
-        trace = telemetry.CURRENT.get()
+        trace = CURRENT.get()
         if trace is None:
             result = await self.batcher.ask(query)
         else:

@@ -1,55 +1,18 @@
-"""Which trace a request belongs to, and whether spans are sent anywhere. Imports nothing of OpenTelemetry.
-
-The caller's trace is read from the W3C header `traceparent` in any case, since log lines name it. Spans are made
-by `inference.tracing`, which is imported only where the standard OTEL_* variables ask for it.
+"""Whether spans are sent anywhere: `inference.tracing`, and OpenTelemetry with it, is imported only where the
+standard OTEL_* variables ask for it.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from inference.settings import Release
-
-if TYPE_CHECKING:
-    from inference.tracing import RequestTrace, Tracing
-
-CURRENT: ContextVar[RequestTrace | None] = ContextVar("CURRENT", default=None)
-"""The trace of the request that is being answered; None where no spans are made."""
+from inference.trace import Tracing
 
 _log = logging.getLogger("inference")
-# https://www.w3.org/TR/trace-context/: lower case; a later version may append fields; ff is no version.
-_TRACEPARENT = re.compile(
-    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
-)
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-
-
-@dataclass(frozen=True)
-class TraceContext:
-    """A span as the outside world names it."""
-
-    trace_id: str  # 32 hexadecimal digits
-    span_id: str  # 16; the caller's own span, or this server's where it makes one
-    flags: int  # bit 0: the trace is recorded
-
-    @property
-    def header(self) -> bytes:
-        """The value of `traceparent` or `traceresponse`."""
-        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}".encode()
-
-
-def read_traceparent(value: bytes | None) -> TraceContext | None:
-    """The caller's span; None where the header is absent or, as the standard asks, not valid."""
-    found = _TRACEPARENT.fullmatch(value) if value else None
-    if not found or (found[1] == b"00" and found[5] is not None):
-        return None
-    return TraceContext(found[2].decode(), found[3].decode(), int(found[4], 16))
 
 
 def start(environ: Mapping[str, str], release: Release) -> Tracing | None:
@@ -62,9 +25,9 @@ def start(environ: Mapping[str, str], release: Release) -> Tracing | None:
     reason = _unknown(environ)
     if reason is None:
         try:
-            from inference.tracing import Tracing
+            from inference.tracing import OtlpTracing
 
-            return Tracing(release)
+            return OtlpTracing(release)
         except ModuleNotFoundError as error:
             reason = (
                 f"the package of {error.name} is not installed; with serve.tracing in model.yaml the image has it"

@@ -30,14 +30,13 @@ from opentelemetry.trace import (
 
 from inference import __version__
 from inference.settings import Release
-from inference.telemetry import TraceContext, read_traceparent
+from inference.trace import Headers, TraceContext, read_traceparent
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _LONGEST = 200  # characters of what a client writes
-Headers = Mapping[bytes, bytes]
 
 
-class Tracing:
+class OtlpTracing:
     """Makes and sends spans. Endpoint, headers, sampler and limits are the SDK's own OTEL_* variables."""
 
     def __init__(self, release: Release) -> None:
@@ -47,7 +46,7 @@ class Tracing:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("tagship.inference", __version__)
 
-    def begin(self, scope: Mapping[str, Any], headers: Headers, route: str | None) -> RequestTrace:
+    def begin(self, scope: Mapping[str, Any], headers: Headers, route: str | None) -> SpanTrace:
         """The span of a request; `route` is the path where it is one that the server has."""
         method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
         shown = "HTTP" if method == "_OTHER" else method
@@ -57,7 +56,7 @@ class Tracing:
             kind=SpanKind.SERVER,
             attributes=_attributes(scope, headers, method, route),
         )
-        return RequestTrace(self._tracer, span)
+        return SpanTrace(self._tracer, span)
 
     def stop(self, seconds: float = 1.5) -> None:
         """Send what is left, if that takes no longer: a collector that is gone must not hold up the end."""
@@ -66,7 +65,7 @@ class Tracing:
         ending.join(seconds)
 
 
-class RequestTrace:
+class SpanTrace:
     """The span of one request. Times are those of time.perf_counter()."""
 
     def __init__(self, tracer: Tracer, span: Span) -> None:

@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from inference import telemetry
 from inference.settings import Release
-from inference.telemetry import read_traceparent
+from inference.trace import read_traceparent
 from tests.inference.conftest import Serve, wait_until
 from tests.inference.test_process import ask, environment, is_ready, served
 
