@@ -10,6 +10,7 @@ from generator.generate import ledgers
 from generator.ledger import Ledger
 from generator.overlay import image_of, scalars_of
 from generator.plan.overlays import UNRELEASED_DIGEST
+from generator.training.hooks_check import hooks_problems
 from generator.training.script_check import script_problems
 
 
@@ -18,6 +19,7 @@ def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Prob
     problems = []
     for model in workspace:
         problems += script_problems(model, workspace.root)
+        problems += hooks_problems(model, workspace.root)
         if locks:
             from generator.training.lock import lock_problems  # it brings a requirements parser along
 

@@ -140,7 +140,40 @@ class Hooks(Section):
 
     file: t.InnerPath = Field("hooks.py", description="The file with preprocess and postprocess.")
     requirements: Annotated[tuple[t.Requirement, ...], t.Listed] = Field((), description="Its requirements.")
-    input: dict[t.Text, t.Text] = Field({}, description="Schema of requests, where it differs from the model's.")
+    input: dict[t.Text, t.ColumnType] = Field(
+        {},
+        description="Schema of requests, where it differs from the model's: MLflow's type by column, such as "
+        "`age: long`; with a question mark (`long?`) the column may be missing or null.",
+    )
+    golden: t.InnerPath | None = Field(
+        None,
+        description="A JSON file with `request` (a body for /predict) and the `predictions` that hooks and model "
+        "must answer; asked of each image before it may be published.",
+    )
+
+
+class RateLimit(Section):
+    """How often a client may ask: the holder of an API key, or without keys an address. A pod counts its own."""
+
+    requests: t.Rate = Field(description="Requests that a client may send in the long run.")
+    burst: int | None = Field(
+        None, ge=1, le=9_999_999, description="Requests at once after a pause; default: those of `requests`."
+    )
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Proxies in front that append to X-Forwarded-For, such as 1 for an Ingress; 0: the address "
+        "that connects counts.",
+    )
+
+
+def _rate_limit(value: object) -> object:
+    """`100/s` says the same as `{requests: 100/s}`."""
+    return value if isinstance(value, dict) else {"requests": t.named(value)}
+
+
+RateLimited = Annotated[RateLimit | None, BeforeValidator(_rate_limit, json_schema_input_type=t.Rate | RateLimit)]
 
 
 class Tracing(Section):
@@ -190,6 +223,12 @@ class Serve(Section):
         description="What asks the model: its own library where that predicts what MLflow's pyfunc predicts, "
         "pyfunc in any case, or ONNX, to which the training job converts the model.",
     )
+    api_keys: Annotated[t.KubernetesSecret | None, t.NotEmpty] = Field(
+        None, description="Answer only to API keys; the Secret with their hashes, see `generator key`."
+    )
+    rate_limit: RateLimited = Field(
+        None, description="Answer 429 to a client beyond this many requests: such as 100/s, or a mapping."
+    )
     hooks: Hooks | None = Field(None, description="Code before and after the model.")
 
 
@@ -204,6 +243,8 @@ class ServeOverride(Section):
     workers: int | None = Field(None, ge=1, le=16, description="See serve.workers.")
     monitoring: bool | None = Field(None, description="See serve.monitoring.")
     tracing: Tracing | None = Field(None, description="See serve.tracing.")
+    api_keys: Annotated[t.KubernetesSecret | None, t.NotEmpty] = Field(None, description="See serve.api_keys.")
+    rate_limit: RateLimited = Field(None, description="See serve.rate_limit.")
 
 
 class Push(Section):

@@ -61,6 +61,13 @@ def _inside(text: str) -> str:
     return str(path)
 
 
+def named(value: Any) -> Any:
+    """Left empty, a key that protects must not pass for one that is absent."""
+    if value is None:
+        raise ValueError("is empty: give it a value, or leave the key out")
+    return value
+
+
 def _listed(value: Any) -> Any:
     """Lists become tuples before strict checking: a frozen model holds no list."""
     return tuple(value) if isinstance(value, list) else value
@@ -148,6 +155,26 @@ Quantity = Annotated[
     Matching(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity such as 250m, 512Mi or 2", 20),
 ]
 Bytes = Annotated[str, Matching(r"\d+(Ki|Mi|Gi)", "a size such as 900Mi or 2Gi", 20)]
+KubernetesSecret = Annotated[
+    str,
+    Matching(
+        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+        "the name of a Kubernetes Secret: lower-case letters, digits, - and .",
+        253,
+    ),
+]
+Rate = Annotated[
+    str,
+    Matching(r"[1-9]\d{0,6}/[smh]", "requests a second, minute or hour, such as 100/s, 6000/m or 10000/h", 9),
+]
+ColumnType = Annotated[
+    str,
+    Matching(
+        r"(boolean|integer|long|float|double|string|binary|datetime)\??",
+        "boolean, integer, long, float, double, string, binary or datetime, with ? where it may be missing",
+        10,
+    ),
+]
 Host = Annotated[
     str,
     Matching(
@@ -167,5 +194,7 @@ Install = Annotated[
     ),
 ]
 
+# May be absent and not empty.
+NotEmpty = BeforeValidator(named)
 # A list in the file; a tuple in the frozen model.
 Listed = BeforeValidator(_listed)

@@ -16,7 +16,6 @@ _NOT_YET: tuple[tuple[Path_, str | None, str], ...] = (
     (("train", "role"), None, "leave it out"),
     (("train", "feast"), None, "leave it out"),
     (("serve", "pull_secret"), "none", "use none (EKS nodes pull from ECR by themselves)"),
-    (("serve", "hooks"), None, "leave it out"),
     (("deploy", "repository"), "same", "use same"),
     (("deploy", "push", "mode"), "token", "use token"),
     (("deploy", "observe"), "none", "use none"),
