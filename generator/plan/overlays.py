@@ -12,6 +12,7 @@ from generator.plan.reconciler import plan_reconciler
 
 BASE = "k8s/base"
 COMPONENTS = "k8s/components"
+KEYS_FOLDER = "/etc/tagship/api-keys"
 UNRELEASED_DIGEST = "sha256:" + "0" * 64
 
 # Spelled out, since a plan reads no folder; a test holds them against the folders.
@@ -99,6 +100,7 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
         "replicas": _replicas(target, released=released),
         "arch": model.config.image.platform.removeprefix("linux/"),
         "environment": _server_environment(target),
+        "keys": {"secret": target.serve.api_keys, "folder": KEYS_FOLDER} if target.serve.api_keys else None,
         "resources": target.serve.resources,
         "service": target.serve.service,
         "ingress": target.serve.ingress,
@@ -114,11 +116,16 @@ def _tagship(model: Model, target: Target, folder: str, *, released: bool) -> li
 
 def _server_environment(target: Target) -> dict[str, str]:
     """The server's settings that are not its defaults."""
+    limit = target.serve.rate_limit
     serve = target.serve
     given = {
         "TAGSHIP_WORKERS": str(serve.workers) if serve.workers > 1 else None,
         "OTEL_EXPORTER_OTLP_ENDPOINT": serve.tracing.endpoint if serve.tracing else None,
         "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={target.name}" if serve.tracing else None,
+        "TAGSHIP_API_KEYS": KEYS_FOLDER if target.serve.api_keys else None,
+        "TAGSHIP_RATE_LIMIT": limit.requests if limit else None,
+        "TAGSHIP_RATE_BURST": str(limit.burst) if limit and limit.burst else None,
+        "TAGSHIP_TRUSTED_PROXIES": str(limit.proxies) if limit and limit.proxies else None,
         "TAGSHIP_STRICT": "true" if target.serve.strict else None,
         "TAGSHIP_BATCHING": "false" if target.serve.batching == "off" else None,
     }

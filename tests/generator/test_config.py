@@ -101,6 +101,15 @@ def test_a_training_key_whose_feature_is_missing_is_refused(tmp_path: Path, key:
         ("deploy: {environments: {}}", "name at least one environment"),
         ("serve: {resources: {requests: {memory: 2Gi}}}", "requests.memory 2Gi is more than limits.memory 1Gi"),
         ("tracking: {uri: 'https://me:secret@x.example.com'}", "without user, password or query"),
+        ("serve: {api_keys: }", "serve.api_keys is empty: give it a value, or leave the key out"),
+        ("serve: {api_keys: My_Keys}", "serve.api_keys must be the name of a Kubernetes Secret"),
+        ("serve: {rate_limit: }", "serve.rate_limit is empty"),
+        ("serve: {rate_limit: 100}", "serve.rate_limit must be text"),
+        ("serve: {rate_limit: 100/d}", "serve.rate_limit must be requests a second, minute or hour, such as 100/s"),
+        ("serve: {rate_limit: 0/s}", "such as 100/s, 6000/m or 10000/h"),
+        ("serve: {rate_limit: {burst: 5}}", "serve.rate_limit.requests is missing"),
+        ("serve: {rate_limit: {requests: 1/s, burts: 5}}", "unknown key 'burts'; did you mean 'burst'?"),
+        ("deploy: {environments: {a: {serve: {api_keys: }}}}", "deploy.environments.a.serve.api_keys is empty"),
     ],
 )
 def test_contradictions(tmp_path: Path, more: str, message: str) -> None:

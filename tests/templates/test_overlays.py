@@ -35,6 +35,8 @@ serve:
   monitoring: true
   strict: true
   batching: off
+  api_keys: churn-keys
+  rate_limit: {requests: 6000/m, burst: 200, proxies: 1}
 """
 ENVIRONMENTS = """\
 serve: {replicas: 2, autoscaling: {}, monitoring: true}
@@ -111,8 +113,10 @@ def test_pods_keep_to_pod_securitys_restricted_profile(overlays: dict[str, list[
             "capabilities": {"drop": ["ALL"]},
         }, overlay
         assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.keys(), overlay
-        assert [set(volume) for volume in pod["volumes"]] == [{"name", "emptyDir"}], overlay
-        assert pod["volumes"][0]["emptyDir"]["sizeLimit"], overlay
+        kinds = {volume["name"]: volume.keys() - {"name"} for volume in pod["volumes"]}
+        assert kinds in ({"tmp": {"emptyDir"}}, {"tmp": {"emptyDir"}, "api-keys": {"secret"}}), overlay
+        sizes = [volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if volume["name"] == "tmp"]
+        assert sizes == ["256Mi"], overlay
         assert all("hostPort" not in port for port in server(objects)["ports"]), overlay
         assert pod["automountServiceAccountToken"] is False, overlay
         assert one(objects, "ServiceAccount")["automountServiceAccountToken"] is False, overlay
@@ -210,11 +214,45 @@ def test_what_model_yaml_says_of_serving_arrives(tmp_path: Path) -> None:
     }
     assert {"name": "TAGSHIP_STRICT", "value": "true"} in container["env"]
     assert {"name": "TAGSHIP_BATCHING", "value": "false"} in container["env"]
+    assert {"name": "TAGSHIP_RATE_LIMIT", "value": "6000/m"} in container["env"]
+    assert {"name": "TAGSHIP_RATE_BURST", "value": "200"} in container["env"]
+    assert {"name": "TAGSHIP_TRUSTED_PROXIES", "value": "1"} in container["env"]
     assert pod["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
     assert one(objects, "Service")["spec"]["type"] == "LoadBalancer"
     ingress = one(objects, "Ingress")["spec"]
     assert ingress["rules"][0]["host"] == "churn.example.com"
     assert ingress["tls"] == [{"hosts": ["churn.example.com"], "secretName": "churn-inference-tls"}]
+
+
+def test_the_secret_with_the_keys_is_mounted_under_its_own_name(tmp_path: Path) -> None:
+    root = make(tmp_path, "everything", released=True)
+    objects = build(root, load(root).model(None), "production")
+    container, pod = server(objects), one(objects, "Deployment")["spec"]["template"]["spec"]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "api-keys"]
+    assert mount == {"name": "api-keys", "mountPath": "/etc/tagship/api-keys", "readOnly": True}
+    assert {"name": "TAGSHIP_API_KEYS", "value": mount["mountPath"]} in container["env"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "api-keys"]
+    # 0444, since the server is not root; no prefix, since kustomize does not make this Secret; not optional.
+    assert volume["secret"] == {"secretName": "churn-keys", "defaultMode": 0o444}
+    assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+
+
+def test_keys_and_a_limit_can_be_one_environments_own(tmp_path: Path) -> None:
+    more = """\
+deploy:
+  environments:
+    staging:
+    production: {serve: {api_keys: churn-keys, rate_limit: 100/s}}
+"""
+    write(tmp_path, model_yaml(more))
+    generate(tmp_path)
+    model = load(tmp_path).model(None)
+    names = {
+        environment: {one["name"] for one in server(build(tmp_path, model, environment))["env"]}
+        for environment in ("staging", "production")
+    }
+    assert names["production"] - names["staging"] == {"TAGSHIP_API_KEYS", "TAGSHIP_RATE_LIMIT"}
+    assert names["staging"] == {"TAGSHIP_DIGEST"}
 
 
 def test_an_environment_differs_only_in_what_it_says(tmp_path: Path) -> None:
