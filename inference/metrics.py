@@ -1,7 +1,7 @@
 """The figures at /metrics, in a registry of their own so that two servers can live in one process.
 
 With several workers each keeps its figures in files that all can read, and whichever is asked adds them up.
-`docs/metrics.md` lists every figure.
+`docs/operations.md` lists every figure.
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ from inference.settings import Settings, SettingsError
 Work = Callable[[Member], int]
 """What a worker does, in its own process; its exit code."""
 
+MARGIN_SECONDS = 3.0
+"""From the time limit of the requests to the kill; a worker itself needs up to two: connections, last spans."""
+
 _log = logging.getLogger("inference")
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _SIGNALS = (*_STOP, signal.SIGCHLD)
@@ -55,8 +58,7 @@ class Patience:
 
 def supervise(settings: Settings, work: Work, listener: socket.socket) -> int:
     """Run the workers that the settings ask for, until a signal; the server's exit code."""
-    # A worker takes up to two seconds from the end of its requests to its own.
-    patience = Patience(stop=settings.shutdown_seconds + 3)
+    patience = Patience(stop=settings.shutdown_seconds + MARGIN_SECONDS)
     # Open here, it would go on to take connections that nobody answers.
     return Supervisor(settings.workers, work, patience, on_stop=listener.close).run()
 
