@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from generator.config import types as t
+from generator.config.rate_limit import RateLimited
 from generator.config.resources import Resources, ResourcesOverride
 from generator.config.types import Section
 
@@ -150,30 +151,6 @@ class Hooks(Section):
         description="A JSON file with `request` (a body for /predict) and the `predictions` that hooks and model "
         "must answer; asked of each image before it may be published.",
     )
-
-
-class RateLimit(Section):
-    """How often a client may ask: the holder of an API key, or without keys an address. A pod counts its own."""
-
-    requests: t.Rate = Field(description="Requests that a client may send in the long run.")
-    burst: int | None = Field(
-        None, ge=1, le=9_999_999, description="Requests at once after a pause; default: those of `requests`."
-    )
-    proxies: int = Field(
-        0,
-        ge=0,
-        le=10,
-        description="Proxies in front that append to X-Forwarded-For, such as 1 for an Ingress; 0: the address "
-        "that connects counts.",
-    )
-
-
-def _rate_limit(value: object) -> object:
-    """`100/s` says the same as `{requests: 100/s}`."""
-    return value if isinstance(value, dict) else {"requests": t.named(value)}
-
-
-RateLimited = Annotated[RateLimit | None, BeforeValidator(_rate_limit, json_schema_input_type=t.Rate | RateLimit)]
 
 
 class Tracing(Section):
