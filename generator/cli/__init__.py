@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "stage": "Run one stage of a release.",
     "serve": "Serve a model on this machine.",
     "request": "Print a curl command for a served model.",
+    "key": "Make an API key for a client.",
     "status": "Show what each environment runs.",
     "schema": "Print the JSON Schema of model.yaml.",
     "completion": "Print the shell's completion script.",
