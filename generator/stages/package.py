@@ -148,8 +148,8 @@ def _runtime_lock(release: Release, trained: TrainedModel, with_: Packager) -> s
     except GeneratorError as error:
         raise GeneratorError(
             "the image's environment cannot be resolved: what the model requires (its requirements.txt and "
-            f"{release.model.lock_file}) and what the inference server requires ({_server_names(release)}) exclude "
-            f"each other. Loosen the training requirements, run `generator lock` and release again.\n{error}"
+            f"{release.model.lock_file}) and what the inference server requires ({_server_names(release)}) "
+            f"exclude each other. Loosen the training requirements, run `generator lock` and release again.\n{error}"
         ) from error
     check_hashes(lock)
     write_atomically(kept, lock)

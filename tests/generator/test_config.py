@@ -103,6 +103,9 @@ def test_a_training_key_whose_feature_is_missing_is_refused(tmp_path: Path, key:
         ("tracking: {uri: 'https://me:secret@x.example.com'}", "without user, password or query"),
         ("serve: {api_keys: }", "serve.api_keys is empty: give it a value, or leave the key out"),
         ("serve: {api_keys: My_Keys}", "serve.api_keys must be the name of a Kubernetes Secret"),
+        ("serve: {workers: 17}", "serve.workers must be less than or equal to 16"),
+        ("serve: {tracing: {endpoint: 'http://x:65536'}}", "serve.tracing is wrong: the port must be from 1 to 65535"),
+        ("serve: {tracing: {endpoint: 'http://me:secret@x:4318'}}", "without user, password or query"),
         ("serve: {rate_limit: }", "serve.rate_limit is empty"),
         ("serve: {rate_limit: 100}", "serve.rate_limit must be text"),
         ("serve: {rate_limit: 100/d}", "serve.rate_limit must be requests a second, minute or hour, such as 100/s"),
@@ -167,6 +170,23 @@ def test_an_environments_resources_are_judged_with_those_of_serve(
     else:
         with pytest.raises(InvalidInput, match=rf"model\.yaml:6:\d+: with serve\.resources, {message}"):
             write(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("base", "environments", "ports"),
+    [
+        ("{}", "{staging: , live: }", [None, None]),
+        ("{tracing: {endpoint: 'http://otel:4318'}}", "{staging: {serve: {tracing: }}, live: }", [None, 4318]),
+        ("{}", "{staging: , live: {serve: {tracing: {endpoint: 'https://otel.example.com'}}}}", [None, 443]),
+    ],
+)
+def test_one_image_for_environments_with_and_without_spans(
+    tmp_path: Path, base: str, environments: str, ports: list[int | None]
+) -> None:
+    text = model_yaml(f"serve: {base}\ndeploy: {{environments: {environments}}}\n")
+    model = write(tmp_path, text).model(None)
+    assert [target.serve.tracing and target.serve.tracing.port for target in model.targets] == ports
+    assert model.traced == any(ports)
 
 
 def test_environments_change_what_they_name(tmp_path: Path) -> None:

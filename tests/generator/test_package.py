@@ -123,6 +123,14 @@ def test_the_engine_gets_the_golden_request_and_the_pods_memory(tmp_path: Path) 
     assert "golden.json" not in {path.name for path in (release.work / "image").rglob("*")}
 
 
+@pytest.mark.parametrize("traced", [True, False])
+def test_spans_take_packages_of_their_own(tmp_path: Path, traced: bool) -> None:
+    serve = 'serve: {tracing: {endpoint: "http://otel:4318"}}\n' if traced else ""
+    release, locks = lay_out(tmp_path, model_yaml=SMALLEST + serve), Locks()
+    run(release, ingredients(release, GOLDEN), locks=locks)
+    assert ("opentelemetry-exporter-otlp-proto-http" in locks.asked[0]["requirements"]) == traced
+
+
 def test_the_same_release_packaged_again_is_the_same_image(tmp_path: Path) -> None:
     release, locks = lay_out(tmp_path), Locks()
     given = ingredients(release, GOLDEN)

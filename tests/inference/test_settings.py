@@ -39,6 +39,7 @@ def test_everything(tmp_path: Path) -> None:
         "TAGSHIP_BATCHING": "off",
         "TAGSHIP_MAX_QUEUE": "3",
         "TAGSHIP_REQUEST_SECONDS": "2.5",
+        "TAGSHIP_WORKERS": "4",
         "TAGSHIP_SHUTDOWN_SECONDS": "1.5",
         "TAGSHIP_LOG_LEVEL": "debug",
     }
@@ -56,6 +57,7 @@ def test_everything(tmp_path: Path) -> None:
         batching=False,
         max_queue=3,
         request_seconds=2.5,
+        workers=4,
         shutdown_seconds=1.5,
         log_level="DEBUG",
     )
@@ -73,6 +75,8 @@ def test_a_loose_folder_has_a_name() -> None:
         ("TAGSHIP_STRICT", "perhaps"),
         ("TAGSHIP_MAX_BODY_BYTES", "0"),
         ("TAGSHIP_MAX_ROWS", "-1"),
+        ("TAGSHIP_WORKERS", "0"),
+        ("TAGSHIP_WORKERS", "17"),
         ("TAGSHIP_SHUTDOWN_SECONDS", "nan"),
         ("TAGSHIP_SHUTDOWN_SECONDS", "soon"),
         ("TAGSHIP_LOG_LEVEL", "LOUD"),

@@ -35,6 +35,8 @@ serve:
   monitoring: true
   strict: true
   batching: off
+  workers: 3
+  tracing: {endpoint: "http://otel-collector.observability:4319"}
   api_keys: churn-keys
   rate_limit: {requests: 6000/m, burst: 200, proxies: 1}
 """
@@ -217,6 +219,13 @@ def test_what_model_yaml_says_of_serving_arrives(tmp_path: Path) -> None:
     assert {"name": "TAGSHIP_RATE_LIMIT", "value": "6000/m"} in container["env"]
     assert {"name": "TAGSHIP_RATE_BURST", "value": "200"} in container["env"]
     assert {"name": "TAGSHIP_TRUSTED_PROXIES", "value": "1"} in container["env"]
+    assert {"name": "TAGSHIP_WORKERS", "value": "3"} in container["env"]
+    collector = "http://otel-collector.observability:4319"
+    assert {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": collector} in container["env"]
+    assert one(objects, "NetworkPolicy")["spec"]["egress"] == [
+        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+        {"ports": [{"port": 4319, "protocol": "TCP"}]},
+    ]
     assert pod["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
     assert one(objects, "Service")["spec"]["type"] == "LoadBalancer"
     ingress = one(objects, "Ingress")["spec"]
