@@ -29,6 +29,7 @@ Line = Annotated[str, StringConstraints(pattern=r"\A[^\x00-\x1f\x7f\u2028\u2029]
 Time = Annotated[str, StringConstraints(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z")]
 # A metric that is no finite number travels by its name and never passes a gate.
 MetricValue = Annotated[float, Field(allow_inf_nan=False)] | Literal["NaN", "Infinity", "-Infinity"]
+RuntimeName = Literal["pyfunc", "sklearn", "xgboost", "lightgbm", "onnx"]
 Metrics = Annotated[dict[MetricText, MetricValue], Field(max_length=1000)]
 
 
@@ -71,6 +72,15 @@ class Golden(Part):
     sha256: Hash | None = None  # of golden.json
 
 
+class Conversion(Part):
+    """What became of `serve.runtime: onnx`: the folder `onnx/` beside the model, or why there is none."""
+
+    sha256: Hash | None = None  # of the folder
+    reason: Line | None = None
+    rows: int = Field(0, ge=0)  # of which the converted model's answers were compared with the model's own
+    largest_difference: float = Field(0, ge=0)  # of numbers, relative to them or to 1, whichever is larger
+
+
 class TrainedModel(Artifact):
     """A model on disk in `model/`, and the run that logged it."""
 
@@ -89,6 +99,7 @@ class TrainedModel(Artifact):
     lock_sha256: Hash
     data_sha256: Hash | None = None
     golden: Golden
+    converted: Conversion | None = None  # None: nobody asked for it
     trained_at: Time
     seconds: float = Field(ge=0)
 
@@ -136,6 +147,22 @@ class RegisteredModel(Artifact):
         return f"{self.registered} version {self.registered_version}"
 
 
+class Served(Part):
+    """What asks the model in an image, and how far its answers are from what it stands in for."""
+
+    runtime: RuntimeName
+    reason: Line | None = None  # why it is not another
+    converted: bool = False  # to ONNX, in the training job
+    rows: int = Field(0, ge=0)  # compared, besides the golden rows
+    largest_difference: float = Field(0, ge=0)
+
+    @property
+    def summary(self) -> str:
+        compared = f"{self.rows} rows compared, largest difference {self.largest_difference:.2g}"
+        why = "; ".join(filter(None, (self.reason, compared if self.rows else None)))
+        return f"served by {self.runtime}{f' ({why})' if why else ''}"
+
+
 class Record(Part):
     """What a published image says of itself in its labels, and the ledger says of it."""
 
@@ -143,6 +170,7 @@ class Record(Part):
     registered_version: Annotated[int, Field(ge=1)] | None = None
     data_sha256: Hash | None = None
     golden_rows: Annotated[int, Field(ge=0, le=20)] = 0
+    runtime: RuntimeName | None = None
     metrics: Metrics
 
 
@@ -158,11 +186,13 @@ class BuiltImage(Artifact):
     golden_rows: int = Field(ge=0, le=20)
     largest_difference: float = Field(ge=0)
     load_seconds: float = Field(ge=0)
+    served: Served
     record: Record
 
     @property
     def summary(self) -> str:
-        return f"{self.digest[:19]}, {self.size / 2**20:.0f} MiB, {self.golden_rows} golden rows agree"
+        golden = f"{self.golden_rows} golden rows agree"
+        return f"{self.digest[:19]}, {self.size / 2**20:.0f} MiB, {golden}, {self.served.summary}"
 
 
 class PublishedImage(Artifact):

@@ -18,6 +18,7 @@ from generator.artifacts import (
     NameText,
     Part,
     RunId,
+    RuntimeName,
     Time,
     VersionText,
     as_tuple,
@@ -39,6 +40,7 @@ class Entry(Part):
     commit: Commit
     data: Hash | None = None
     golden: Annotated[int, Field(ge=0, le=20)] | None = None  # rows; 0: only that the model loads was tested
+    runtime: RuntimeName | None = None  # what asks the model
     metrics: Metrics = {}
     at: Time
     by: Line

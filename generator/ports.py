@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from generator.artifacts import RuntimeName
+
 
 class Reporter(Protocol):
     """Where progress goes. Lines may be long-lived output of the user's own script."""
@@ -129,6 +131,17 @@ class Replay:
     predictions: Any
     load_seconds: float
     error: str | None = None
+    runtime: RuntimeName = "pyfunc"  # what asked the model
+    reason: str | None = None  # why it is pyfunc
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How a native runtime's answers compare with pyfunc's, over generated rows and the golden ones."""
+
+    rows: int
+    largest_difference: float
+    reason: str | None = None  # why they are not the same; None where they are
 
 
 class Engine(Protocol):
@@ -148,6 +161,9 @@ class Engine(Protocol):
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
         """Runs the image without network and secrets, in `memory` bytes, on the text of a golden.json."""
+
+    def parity(self, tag: str, golden: str) -> Parity:
+        """Compares, in the image without network, the model's native runtime with pyfunc."""
 
     def save(self, tag: str, archive: Path) -> str:
         """Stores the image as an OCI archive, all of it or nothing; returns its manifest's digest."""

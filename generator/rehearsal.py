@@ -24,13 +24,13 @@ from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize, installed
 from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
-from generator.artifacts import Artifact, OverlayCommit, Store
+from generator.artifacts import Artifact, BuiltImage, OverlayCommit, Store
 from generator.config.model import Model, Workspace, load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.files import apply
 from generator.generate import compare_kubernetes
-from generator.image.golden import compare, read_golden
+from generator.image.golden import allowed, compare, read_golden
 from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
 from generator.ports import Engine, Environments, Reporter
@@ -219,7 +219,9 @@ class _Rehearsal:
         if response.status_code != httpx.codes.OK:
             raise GeneratorError(f"the server answered {response.status_code}: {response.text[:500]}")
         answer = response.json()
-        compare(golden, answer["predictions"], release.model.config.gate.golden_tolerance)
+        converted = release.read(Stage.PACKAGE, BuiltImage).served.converted
+        tolerance = allowed(release.model.config.gate.golden_tolerance, converted=converted)
+        compare(golden, answer["predictions"], tolerance)
         self.asked = (golden.request, answer)
         return f"{len(answer['predictions'])} golden rows answered as recorded"
 

@@ -1,4 +1,4 @@
-"""`python -m inference` serves the model; `python -m inference replay` replays golden rows."""
+"""`python -m inference` serves the model; with `replay` or `parity` it is tried."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 
 from inference.settings import Settings, SettingsError, from_environment
 
-_USAGE = """usage: python -m inference [replay]
+_USAGE = """usage: python -m inference [replay | parity]
 
 Serves an MLflow model folder over HTTP. Settings are environment variables: TAGSHIP_MODEL (the folder),
 TAGSHIP_RELEASE, TAGSHIP_HOST, TAGSHIP_PORT and the others that inference/settings.py documents.
 
 replay   read {"request": <body for /predict or null>} on standard input, ask the model, write JSON
+parity   read the same, compare the model's native runtime with MLflow's pyfunc, write JSON
 """
 
 
@@ -22,14 +23,14 @@ def main(arguments: list[str]) -> int:
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(_USAGE)
         return 0
-    if arguments not in ([], ["replay"]):
+    if arguments not in ([], ["replay"], ["parity"]):
         sys.stderr.write(_USAGE)
         return 2
     # As a container's first process nothing ends it by default; uvicorn takes over once it runs.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         settings = from_environment(os.environ)
-        return _replay(settings) if arguments else _serve(settings)
+        return _try(settings, arguments[0]) if arguments else _serve(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -57,11 +58,11 @@ def _serve(settings: Settings) -> int:
     return supervise(settings, work, listener)
 
 
-def _replay(settings: Settings) -> int:
+def _try(settings: Settings, command: str) -> int:
     from inference import logs, replay
 
     logs.configure("WARNING")
-    return replay.run(settings)
+    return replay.run(settings, command)
 
 
 if __name__ == "__main__":

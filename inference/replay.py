@@ -1,4 +1,4 @@
-"""Replays golden rows against the real server, in the image, before it may be published.
+"""What packaging asks of an image before it may be published: golden rows replayed, and runtimes compared.
 
 Reads `{"request": <a body for /predict, or null>}` on standard input and writes one JSON object on standard
 output. The server is the one that runs in production, on a loopback port of this process, so nothing but
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import sys
 import threading
@@ -16,7 +17,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from inference import model as models
+from inference import runtimes
 from inference.app import create_app
+from inference.runtimes import parity
+from inference.schema import without_signature
 from inference.server import Server, listen
 from inference.settings import Settings
 
@@ -32,13 +37,14 @@ class ReplayError(Exception):
         self.message = message
 
 
-def run(settings: Settings) -> int:
-    """Replay standard input; 0, or 1 with an `error` on standard output."""
+def run(settings: Settings, command: str = "replay") -> int:
+    """`replay` or `parity` of standard input; 0, or 1 with an `error` on standard output."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # A model's own print must not get between the lines that the caller parses.
     os.dup2(2, 1)
     try:
-        content, code = _replay(_request(sys.stdin.read()), settings), 0
+        request = _request(sys.stdin.read())
+        content, code = (_replay if command == "replay" else _parity)(request, settings), 0
     except ReplayError as error:
         content, code = {"error": {"code": error.code, "message": error.message}}, 1
     with answer:
@@ -65,18 +71,39 @@ def _replay(request: Any, settings: Settings) -> dict[str, Any]:
     try:
         _wait(server)
         answered = _predict(port, request) if request is not None else {}
+        info = _call(port, "GET", "/model/info")
         return {
             "predictions": answered.get("predictions"),
             "probabilities": answered.get("probabilities"),
             "classes": answered.get("classes"),
             "health": _call(port, "GET", "/health"),
             "metadata": _call(port, "GET", "/metadata"),
-            "columns": _call(port, "GET", "/model/info")["columns"],
+            "columns": info["columns"],
+            "runtime": info["runtime"],
+            "runtime_reason": info["runtime_reason"],
             "load_seconds": server.service.lifecycle.load_seconds,
         }
     finally:
         server.should_exit = True
         thread.join(5)
+
+
+def _parity(request: Any, settings: Settings) -> dict[str, Any]:
+    """How the model's native runtime compares with pyfunc, without server and hooks around them."""
+    try:
+        description = models.describe(settings.model)
+        native = runtimes.native(description.folder, description.mlmodel)
+        pyfunc = runtimes.load(description.folder, description.mlmodel, "pyfunc")
+    except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
+        raise ReplayError("model_failed", f"{type(error).__name__}: {error}") from None
+    schema = description.schema or without_signature(*pyfunc.columns())
+    found = parity.check(native, pyfunc, schema, [] if request is None else [request])
+    largest = found.largest_difference
+    return {
+        "rows": found.rows,
+        "largest_difference": largest if math.isfinite(largest) else None,
+        "reason": found.reason,
+    }
 
 
 def _wait(server: Server) -> None:

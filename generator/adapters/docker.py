@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from generator.adapters import skopeo
 from generator.adapters.background import until_ready
+from generator.adapters.replies import read_parity, read_replay
 from generator.adapters.shell import ProcessFailed, clean_environment, find_program, run
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive
-from generator.ports import Replay, Reporter, Supervisor
+from generator.ports import Parity, Replay, Reporter, Supervisor
 
 BUILD_SECONDS = 3600.0
 REPLAY_SECONDS = 900.0  # the slowest model to load, and its golden rows
@@ -80,19 +79,23 @@ class Docker:
             )
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
-        container = f"tagship-replay-{uuid.uuid4().hex}"
-        command = ["docker", "run", "--rm", "--interactive", f"--name={container}", "--network=none", *CONFINED]
-        command += [f"--memory={memory}", f"--memory-swap={memory}", tag, "replay"]
+        limits = (f"--memory={memory}", f"--memory-swap={memory}")
         try:
-            return read_replay(run(*command, stdin=golden, timeout=REPLAY_SECONDS))
+            return read_replay(_run_confined(tag, "replay", golden, limits))
         except ProcessFailed as error:
-            _remove_container(container)  # it outlives a command that was ended for its time
             if error.code == 137:
                 raise GeneratorError(
                     f"the server was killed in its container: it needs more than the {memory / 2**20:.0f} MiB of "
                     "serve.resources.limits.memory; raise that in model.yaml"
                 ) from error
             return read_replay(error.stdout, failure=error)
+
+    def parity(self, tag: str, golden: str) -> Parity:
+        # In all the memory that there is: two copies of the model are no matter of a pod's.
+        try:
+            return read_parity(_run_confined(tag, "parity", golden))
+        except ProcessFailed as error:
+            return read_parity(error.stdout, failure=error)
 
     def save(self, tag: str, archive: Path) -> str:
         saved, stored = archive.with_name("docker.tar.tmp"), archive.with_name("image.tar.tmp")
@@ -136,6 +139,17 @@ class Docker:
             run("docker", "image", "rm", "--force", tag)
 
 
+def _run_confined(tag: str, command: str, golden: str, limits: Sequence[str] = ()) -> str:
+    """What a command of the server prints, run with the rights of a pod and without network."""
+    container = f"tagship-{command}-{uuid.uuid4().hex}"
+    options = ("--rm", "--interactive", f"--name={container}", "--network=none", *CONFINED, *limits)
+    try:
+        return run("docker", "run", *options, tag, command, stdin=golden, timeout=REPLAY_SECONDS)
+    except ProcessFailed:
+        _remove_container(container)  # it outlives a command that was ended for its time
+        raise
+
+
 def _remove_container(container: str) -> None:
     with contextlib.suppress(GeneratorError):
         run("docker", "rm", "--force", "--volumes", container)
@@ -145,19 +159,6 @@ def _runs(container: str) -> bool:
     with contextlib.suppress(ProcessFailed):
         return run("docker", "inspect", "--format", "{{.State.Running}}", container).strip() == "true"
     return False
-
-
-def read_replay(output: str, *, failure: ProcessFailed | None = None) -> Replay:
-    """What `python -m inference replay` wrote. Raises GeneratorError where that is no answer at all."""
-    answer: Any = None
-    with contextlib.suppress(ValueError, IndexError):
-        answer = json.loads(output.strip().splitlines()[-1])
-    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        return Replay(None, 0.0, str(answer["error"].get("message")))
-    if not isinstance(answer, dict) or failure is not None or "predictions" not in answer:
-        reason = failure.stderr.strip()[-2000:] if failure else output[-500:]
-        raise GeneratorError(f"the server in the image did not answer: {reason or 'it printed nothing'}")
-    return Replay(answer["predictions"], float(answer.get("load_seconds") or 0.0))
 
 
 def _why_no_answer(reason: str) -> str:

@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.adapters.background import background, until_ready
-from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS, read_replay
+from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS
 from generator.adapters.kept import environment_folder, kept_environment
 from generator.adapters.output import Silent
+from generator.adapters.replies import read_parity, read_replay
 from generator.adapters.shell import ProcessFailed, run
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive, unpack_archive, write_archive
-from generator.ports import Environments, Replay, Reporter
+from generator.ports import Environments, Parity, Replay, Reporter
 
 _FACTS = "image.json"
 
@@ -69,12 +70,22 @@ class ProcessEngine:
         self._python(image / "context", reporter)
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:  # noqa: ARG002  (a process has no limit)
-        with tempfile.TemporaryDirectory(prefix="tagship-replay-") as home:
-            command = self._command(tag, Path(home), {})
-            try:
-                return read_replay(run(*command, "replay", stdin=golden, cwd=Path(home), timeout=REPLAY_SECONDS))
-            except ProcessFailed as error:
-                return read_replay(error.stdout, failure=error)
+        try:
+            return read_replay(self._ask(tag, "replay", golden))
+        except ProcessFailed as error:
+            return read_replay(error.stdout, failure=error)
+
+    def parity(self, tag: str, golden: str) -> Parity:
+        try:
+            return read_parity(self._ask(tag, "parity", golden))
+        except ProcessFailed as error:
+            return read_parity(error.stdout, failure=error)
+
+    def _ask(self, tag: str, command: str, golden: str) -> str:
+        """What a command of the server prints."""
+        with tempfile.TemporaryDirectory(prefix=f"tagship-{command}-") as home:
+            argv = self._command(tag, Path(home), {})
+            return run(*argv, command, stdin=golden, cwd=Path(home), timeout=REPLAY_SECONDS)
 
     def save(self, tag: str, archive: Path) -> str:
         image, temporary = self._image(tag), archive.with_name("image.tar.tmp")

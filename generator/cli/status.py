@@ -59,7 +59,8 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
     from generator.cli.output import to_stdout
 
-    titles = ["model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by", "golden"]
+    titles = ["model", "environment", "version", "digest", "run", "commit", "when (UTC)", "by"]
+    titles += ["golden", "runtime"]
     if any(row["rejected"] for row in rows):
         titles.append("rejected")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -72,10 +73,11 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 
 def _current(entry: dict[str, Any] | None) -> tuple[str, ...]:
-    """Version, digest, run, commit, when, by, golden rows."""
+    """Version, digest, run, commit, when, by, golden rows, runtime."""
     if entry is None:
-        return ("never released", "", "", "", "", "", "")
+        return ("never released", "", "", "", "", "", "", "")
     digest = entry["digest"].removeprefix("sha256:")[:12]
     when = entry["at"][:16].replace("T", " ")
     golden = "not known" if entry["golden"] is None else f"{entry['golden']} rows" if entry["golden"] else "none"
-    return (entry["version"], digest, entry["run"][:8], entry["commit"][:8], when, entry["by"], golden)
+    commit, runtime = entry["commit"][:8], entry["runtime"] or "not known"
+    return (entry["version"], digest, entry["run"][:8], commit, when, entry["by"], golden, runtime)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from generator.artifacts import RegisteredModel, TrainedModel
 from generator.errors import GeneratorError
+from generator.image.runtime import Choice
 from generator.image.runtime_lock import locked
 from generator.render import render
 
@@ -42,8 +43,10 @@ def server_requirements(*, tracing: bool = False) -> str:
     return "".join((server_folder() / name).read_text(encoding="utf-8") for name in names)
 
 
-def release_facts(trained: TrainedModel, registered: RegisteredModel) -> dict[str, str | None]:
-    """The content of release.json, which the server shows at /metadata."""
+def release_facts(
+    trained: TrainedModel, registered: RegisteredModel, choice: Choice | None = None
+) -> dict[str, str | None]:
+    """The content of release.json, which the server reads at its start; without `choice` it takes its own."""
     version = registered.registered_version
     return {
         "name": trained.name,
@@ -53,6 +56,7 @@ def release_facts(trained: TrainedModel, registered: RegisteredModel) -> dict[st
         "data_hash": trained.data_sha256,
         "registered_version": None if version is None else str(version),
         "created": trained.trained_at,
+        **(choice.facts if choice else {}),
     }
 
 

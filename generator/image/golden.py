@@ -1,8 +1,8 @@
 """Golden rows: what the training environment predicted, compared with what the image predicts.
 
 The rule: labels (text, whole numbers, true and false) are equal; numbers with a fraction differ by at most
-`tolerance` times the larger of both; no number (NaN, null) equals only no number. A model that answers
-differently when asked twice is compared by shape alone.
+a share of the larger of both, or of the tolerance's floor where that is larger still; no number (NaN, null)
+equals only no number. A model that answers differently when asked twice is compared by shape alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,23 @@ from typing import Any
 from generator.errors import GeneratorError
 
 SHOWN = 5  # differing rows in a message
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two numbers may be apart, relative to the larger one, but at least to `floor`."""
+
+    share: float
+    floor: float = 0.0
+
+
+ONNX = Tolerance(1e-5, floor=1.0)
+"""A model that was converted to ONNX computes in 32 bits, which hold about seven digits."""
+
+
+def allowed(golden_tolerance: float, *, converted: bool) -> Tolerance:
+    """What `gate.golden_tolerance` allows, and what a conversion does."""
+    return Tolerance(max(golden_tolerance, ONNX.share), ONNX.floor) if converted else Tolerance(golden_tolerance)
 
 
 @dataclass(frozen=True)
@@ -36,8 +53,8 @@ def read_golden(text: str) -> Recorded:
         raise GeneratorError(f"golden.json is damaged ({error!r}): run `generator stage train` again") from error
 
 
-def compare(recorded: Recorded, predictions: Any, tolerance: float) -> float:
-    """The largest relative difference. Raises GeneratorError with the first rows that differ."""
+def compare(recorded: Recorded, predictions: Any, tolerance: Tolerance) -> float:
+    """The largest difference. Raises GeneratorError with the first rows that differ."""
     if recorded.request is None:
         return 0.0
     if not recorded.deterministic:
@@ -51,15 +68,16 @@ def compare(recorded: Recorded, predictions: Any, tolerance: float) -> float:
     wrong = [line for line, _ in rows if line is not None]
     if wrong:
         more = f"\n  and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        limit = "converted to ONNX, numbers may differ by" if tolerance.floor else "gate.golden_tolerance is"
         raise GeneratorError(
             f"the image does not predict what the training environment predicted, in {len(wrong)} of "
-            f"{len(rows)} rows (gate.golden_tolerance is {tolerance:g}):\n  " + "\n  ".join(wrong[:SHOWN]) + more
+            f"{len(rows)} rows ({limit} {tolerance.share:g}):\n  " + "\n  ".join(wrong[:SHOWN]) + more
         )
     return max((difference for _, difference in rows), default=0.0)
 
 
-def _rows(expected: Any, found: Any, tolerance: float) -> Iterator[tuple[str | None, float]]:
-    """For each row what is wrong with it, if anything, and its largest relative difference."""
+def _rows(expected: Any, found: Any, tolerance: Tolerance) -> Iterator[tuple[str | None, float]]:
+    """For each row what is wrong with it, if anything, and its largest difference."""
     if not isinstance(expected, list) or not isinstance(found, list):
         expected, found = [expected], [found]
     for row in range(max(len(expected), len(found))):
@@ -67,19 +85,19 @@ def _rows(expected: Any, found: Any, tolerance: float) -> Iterator[tuple[str | N
             side = "the image answers no such row" if row >= len(found) else "only the image answers this row"
             yield f"row {row}: {side}", math.inf
             continue
-        difference = _difference(expected[row], found[row])
-        if difference <= tolerance:
+        difference = _difference(expected[row], found[row], tolerance.floor)
+        if difference <= tolerance.share:
             yield None, difference
         else:
             yield f"row {row}: recorded {_short(expected[row])}, the image says {_short(found[row])}", difference
 
 
-def _difference(expected: Any, found: Any) -> float:
+def _difference(expected: Any, found: Any, floor: float) -> float:
     """0 for equal values, the relative difference of two numbers, infinity for everything else."""
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        return max((_difference(a, b) for a, b in zip(expected, found, strict=True)), default=0.0)
+        return max((_difference(a, b, floor) for a, b in zip(expected, found, strict=True)), default=0.0)
     if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
-        return max((_difference(expected[key], found[key]) for key in expected), default=0.0)
+        return max((_difference(expected[key], found[key], floor) for key in expected), default=0.0)
     if _is_nothing(expected) or _is_nothing(found):
         return 0.0 if _is_nothing(expected) and _is_nothing(found) else math.inf
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (expected, found))
@@ -89,7 +107,7 @@ def _difference(expected: Any, found: Any) -> float:
         return 0.0
     if (isinstance(expected, int) and isinstance(found, int)) or math.isinf(expected) or math.isinf(found):
         return math.inf
-    return float(abs(expected - found) / max(abs(expected), abs(found)))
+    return float(abs(expected - found) / max(abs(expected), abs(found), floor))
 
 
 def _is_nothing(value: Any) -> bool:

@@ -26,6 +26,7 @@ REGISTERED = "io.tagship.registered-version"
 DATA = "io.tagship.data-sha256"
 METRICS = "io.tagship.metrics"
 GOLDEN = "io.tagship.golden-rows"
+RUNTIME = "io.tagship.runtime"
 ENGINE = "io.tagship.engine"
 
 MOST_METRICS = 50
@@ -65,6 +66,7 @@ def labels(trained: TrainedModel, record: Record, *, engine: str, source: str | 
         SOURCE: source,
         REGISTERED: None if record.registered_version is None else str(record.registered_version),
         DATA: record.data_sha256,
+        RUNTIME: record.runtime,
     }
     return {
         TITLE: trained.name,
@@ -90,6 +92,7 @@ def read_labels(given: Mapping[str, str], where: str) -> Labelled:
             "registered_version": None if registered is None else int(registered),
             "data_sha256": given.get(DATA),
             "golden_rows": int(given.get(GOLDEN, "0")),
+            "runtime": given.get(RUNTIME),
             "metrics": json.loads(given[METRICS]),
         }
         return Labelled(

@@ -128,6 +128,7 @@ class _Edit:
             commit=self.release.commit,
             data=self.published.record.data_sha256,
             golden=self.published.record.golden_rows,
+            runtime=self.published.record.runtime,
             metrics=self.published.record.metrics,
             at=self.with_.now,
             by=self.release.by,

@@ -15,10 +15,11 @@ from generator.disk import file_sha256, folder_sha256, write_atomically
 from generator.errors import GeneratorError
 from generator.image.archive import ARCHIVE, read_archive
 from generator.image.context import Content, release_facts, server_requirements, write_context
-from generator.image.golden import compare, read_golden
+from generator.image.golden import allowed, compare, read_golden
 from generator.image.labels import kept_metrics, labels
+from generator.image.runtime import Choice, expected, settled
 from generator.image.runtime_lock import Sources, check_hashes, constraints, requirements
-from generator.ports import Engine, Environments, Replay, Reporter
+from generator.ports import Engine, Environments, Parity, Replay, Reporter
 from generator.quantity import in_bytes
 from generator.release import Release
 
@@ -51,42 +52,92 @@ def package(release: Release, given: Ingredients, with_: Packager) -> BuiltImage
         )
     with_.engine.check()
     _check_ingredients(release, given)
-    say, config = with_.reporter.say, release.model.config
-    lock = _runtime_lock(release, given.trained, with_)
-    tag, record = local_tag(release), _record(release, given)
-    _build(release, given, with_, lock=lock, record=record)
-    replayed, difference = _replay(release, given.trained, with_, tag)
-    archive = release.store.folder / ARCHIVE
-    digest = _store(release, with_.engine, tag, archive)
-    say(f"{ARCHIVE} holds {digest}, {archive.stat().st_size / 2**20:.0f} MiB")
-    return BuiltImage(
-        **release.identity,
-        engine="docker" if with_.engine.name == "docker" else "process",
-        digest=digest,
-        archive_sha256=file_sha256(archive),
-        size=archive.stat().st_size,
-        platform=config.image.platform,
-        runtime_lock_sha256=hashlib.sha256(lock.encode()).hexdigest(),
-        golden_rows=given.trained.golden.rows,
-        largest_difference=difference,
-        load_seconds=replayed.load_seconds,
-        record=record,
-    )
+    return _Packaging(release, given, with_).run()
 
 
-def _build(release: Release, given: Ingredients, with_: Packager, *, lock: str, record: Record) -> None:
-    context, config = release.work / "image", release.model.config
-    facts = release_facts(given.trained, given.registered)
-    model = release.store.folder / "model"
-    write_context(context, Content(model=model, lock=lock, release=facts, python=config.train.python))
-    with_.reporter.say(f"building the image for {config.image.platform}")
-    with_.engine.build(
-        context,
-        tag=local_tag(release),
-        platform=config.image.platform,
-        labels=labels(given.trained, record, engine=with_.engine.name, source=config.repository.url),
-        reporter=with_.reporter,
-    )
+class _Packaging:
+    """One release on its way to an image."""
+
+    def __init__(self, release: Release, given: Ingredients, with_: Packager) -> None:
+        self.release, self.given, self.with_ = release, given, with_
+        self.config, self.trained = release.model.config, given.trained
+        self.tag, self.say = local_tag(release), with_.reporter.say
+        golden = release.store.folder / "golden.json"
+        self.golden = golden.read_text(encoding="utf-8") if self.trained.golden.sha256 else NOTHING
+        self.lock = _runtime_lock(release, self.trained, with_)
+
+    def run(self) -> BuiltImage:
+        choice = expected(self.config.serve.runtime, self.trained)
+        record = self._build(choice)
+        replayed = self._replay()
+        final = settled(choice, self.trained, replayed, self._compare)
+        if final.served.runtime != choice.served.runtime:
+            self.say(f"building the image again, to be {final.served.summary}")
+            record = self._build(final)
+        else:
+            self.say(final.served.summary)
+        if final.told and not choice.told:
+            replayed = self._replay()
+            settled(final, self.trained, replayed, self._compare)
+        return self._built(final, record, replayed)
+
+    def _built(self, choice: Choice, record: Record, replayed: Replay) -> BuiltImage:
+        archive = self.release.store.folder / ARCHIVE
+        tolerance = allowed(self.config.gate.golden_tolerance, converted=choice.served.converted)
+        difference = compare(read_golden(self.golden), replayed.predictions, tolerance)
+        digest = _store(self.release, self.with_.engine, self.tag, archive)
+        self.say(f"{ARCHIVE} holds {digest}, {archive.stat().st_size / 2**20:.0f} MiB")
+        return BuiltImage(
+            **self.release.identity,
+            engine="docker" if self.with_.engine.name == "docker" else "process",
+            digest=digest,
+            archive_sha256=file_sha256(archive),
+            size=archive.stat().st_size,
+            platform=self.config.image.platform,
+            runtime_lock_sha256=hashlib.sha256(self.lock.encode()).hexdigest(),
+            golden_rows=self.trained.golden.rows,
+            largest_difference=difference,
+            load_seconds=replayed.load_seconds,
+            served=choice.served,
+            record=record,
+        )
+
+    def _build(self, choice: Choice) -> Record:
+        """Builds the image for `choice`; what it says of itself."""
+        release, context = self.release, self.release.work / "image"
+        record = _record(release, self.given, choice)
+        content = Content(
+            model=release.store.folder / "model",
+            lock=self.lock,
+            release=release_facts(self.trained, self.given.registered, choice),
+            python=self.config.train.python,
+        )
+        write_context(context, content)
+        self.say(f"building the image for {self.config.image.platform}")
+        self.with_.engine.build(
+            context,
+            tag=self.tag,
+            platform=self.config.image.platform,
+            labels=labels(self.trained, record, engine=self.with_.engine.name, source=self.config.repository.url),
+            reporter=self.with_.reporter,
+        )
+        return record
+
+    def _replay(self) -> Replay:
+        """What the image answered to the golden rows, in a pod's memory."""
+        memory, rows = (
+            in_bytes(self.release.model.targets[0].serve.resources.limits.memory),
+            self.trained.golden.rows,
+        )
+        self.say(f"asking the image for {rows} golden rows" if rows else "loading the model in the image")
+        replayed = self.with_.engine.replay(self.tag, self.golden, memory=memory)
+        if replayed.error is not None:
+            raise GeneratorError(f"the image cannot serve this model: {replayed.error}")
+        return replayed
+
+    def _compare(self) -> Parity:
+        self.say("comparing the library's own predictions with those of MLflow's pyfunc")
+        return self.with_.engine.parity(self.tag, self.golden)
 
 
 def local_tag(release: Release) -> str:
@@ -117,8 +168,9 @@ def _check_ingredients(release: Release, given: Ingredients) -> None:
         raise GeneratorError("golden.json is not the one that was recorded: run `generator stage train` again")
 
 
-def _record(release: Release, given: Ingredients) -> Record:
+def _record(release: Release, given: Ingredients, choice: Choice) -> Record:
     return Record(
+        runtime=choice.served.runtime,
         golden_rows=given.trained.golden.rows,
         run_id=given.trained.run_id,
         registered_version=given.registered.registered_version,
@@ -180,20 +232,6 @@ def _sources(release: Release, trained: TrainedModel) -> Sources:
 def _server_names(release: Release) -> str:
     text = server_requirements(tracing=release.model.traced)
     return ", ".join(line for line in text.splitlines() if line and not line.startswith("#"))
-
-
-def _replay(release: Release, trained: TrainedModel, with_: Packager, tag: str) -> tuple[Replay, float]:
-    """What the image answered, and the largest relative difference from what was recorded."""
-    config, golden = release.model.config, release.store.folder / "golden.json"
-    text = golden.read_text(encoding="utf-8") if trained.golden.sha256 else NOTHING
-    memory = in_bytes(release.model.targets[0].serve.resources.limits.memory)
-    rows = trained.golden.rows
-    with_.reporter.say(f"asking the image for {rows} golden rows" if rows else "loading the model in the image")
-    replayed = with_.engine.replay(tag, text, memory=memory)
-    if replayed.error is not None:
-        raise GeneratorError(f"the image cannot serve this model: {replayed.error}")
-    difference = compare(read_golden(text), replayed.predictions, config.gate.golden_tolerance)
-    return replayed, difference
 
 
 def _store(release: Release, engine: Engine, tag: str, archive: Path) -> str:

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from inference.runtimes import onnx
 from inference.runtimes.base import Runtime, Unfit
 
 WANTED = ("auto", "pyfunc")
@@ -31,20 +32,27 @@ _log = logging.getLogger("inference")
 def load(folder: Path, mlmodel: Mapping[str, Any], wanted: str = "auto") -> Runtime:
     """The model in `folder` by the runtime that fits; slow (seconds)."""
     loader = str(mlmodel["flavors"].get("python_function", {}).get("loader_module"))
-    if wanted == "auto" and loader in _NATIVE:
+    reason = "it was asked for"
+    if wanted == "auto":
         try:
             return native(folder, mlmodel)
-        except Unfit as reason:
+        except Unfit as unfit:
+            reason = str(unfit)
             _log.info("served by MLflow's pyfunc: %s", reason)
     from inference.runtimes import pyfunc
 
     # A model that MLflow checks by its own type hints needs MLflow's check; columns are checked by our schema.
     enforce = not _has_columns(mlmodel) or bool(mlmodel.get("is_signature_from_type_hint"))
-    return pyfunc.load(folder, loader, enforce=enforce)
+    return pyfunc.load(folder, loader, reason, enforce=enforce)
 
 
 def native(folder: Path, mlmodel: Mapping[str, Any]) -> Runtime:
-    """The library's own runtime; Unfit where there is none or it does not fit this model."""
+    """A converted model, else the library's own runtime; Unfit where neither is there or fits."""
+    converted = onnx.load_converted(folder)
+    if converted is not None:
+        return converted
+    if str((mlmodel.get("signature") or {}).get("params") or "null") != "null":
+        raise Unfit("its signature has params, which MLflow checks and hands on")
     flavors = mlmodel["flavors"]
     name = _NATIVE.get(str(flavors.get("python_function", {}).get("loader_module")))
     if name is None:

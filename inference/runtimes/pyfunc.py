@@ -24,8 +24,9 @@ class Pyfunc:
     name = "pyfunc"
     independent = False  # a custom model may look at all rows that it is given
 
-    def __init__(self, pyfunc: Any, loader: str) -> None:
+    def __init__(self, pyfunc: Any, loader: str, reason: str | None = None) -> None:
         self._pyfunc = pyfunc
+        self.reason = reason  # why it serves, and no native runtime
         self.library = _LIBRARIES.get(loader)
         self._raw = pyfunc.get_raw_model() if self.library else None
         classes = classes_of(self._raw)
@@ -40,8 +41,8 @@ class Pyfunc:
         return Result(found, self._raw.predict_proba(as_input(batch)) if probabilities and self._raw else None)
 
 
-def load(folder: Path, loader: str, *, enforce: bool) -> Pyfunc:
-    """Import MLflow and the model's libraries, and load it; slow (seconds).
+def load(folder: Path, loader: str, reason: str | None = None, *, enforce: bool) -> Pyfunc:
+    """Import MLflow and the model's libraries, and load it; slow (seconds). `reason` is why it is to serve.
 
     Without `enforce` MLflow does not check what it is given: our schema has checked every value already, and
     MLflow's refuses gaps in optional whole-number columns.
@@ -59,4 +60,4 @@ def load(folder: Path, loader: str, *, enforce: bool) -> Pyfunc:
         signature = copy.copy(pyfunc.metadata.signature)
         signature.inputs = None
         pyfunc.metadata.signature = signature
-    return Pyfunc(pyfunc, loader)
+    return Pyfunc(pyfunc, loader, reason)

@@ -26,7 +26,7 @@ from generator.artifacts import BuiltImage
 from generator.disk import file_sha256
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive
-from generator.image.golden import compare, read_golden
+from generator.image.golden import Tolerance, compare, read_golden
 from generator.release import Release
 from generator.stages.package import Ingredients, Packager, local_tag, package
 from generator.stages.publish import Publisher, publish
@@ -150,7 +150,7 @@ def test_wrong_golden_rows_are_refused(scene: Scene, tmp_path: Path) -> None:
     golden["predictions"][3] = 1 - golden["predictions"][3]
     replayed = Docker().replay(scene.tag, json.dumps(golden), memory=2**30)
     with pytest.raises(GeneratorError, match="row 3: recorded"):
-        compare(read_golden(json.dumps(golden)), replayed.predictions, 1e-9)
+        compare(read_golden(json.dumps(golden)), replayed.predictions, Tolerance(1e-9))
 
 
 def test_too_little_memory_is_recognised(scene: Scene) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from generator.artifacts import BuiltImage
+from generator.artifacts import BuiltImage, RuntimeName
 from generator.errors import GeneratorError
 from generator.image.archive import ARCHIVE, read_archive, write_archive
 from generator.image.labels import read_labels
-from generator.ports import Replay, Reporter
+from generator.ports import Parity, Replay, Reporter
 from generator.release import Release
 from generator.stages.package import Ingredients, Packager, package
 from tests.generator.packaged import LOCK, Predicted, Report, at_commit, ingredients, lay_out
@@ -52,8 +52,11 @@ class OneLayer:
     answers: Any = None
     error: str | None = None
     name: str = "docker"
+    native: RuntimeName = "sklearn"
+    parity_found: Parity = Parity(4096, 0.0)  # noqa: RUF009  (frozen)
     built: list[dict[str, Any]] = field(default_factory=list)
     replayed: list[tuple[str, str, int]] = field(default_factory=list)
+    compared: list[str] = field(default_factory=list)
 
     def check(self) -> None: ...
 
@@ -65,7 +68,14 @@ class OneLayer:
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
         self.replayed.append((tag, golden, memory))
-        return Replay(self.answers, 1.5, self.error)
+        (built,) = self.built[-1:]
+        told = json.loads((built["context"] / "release.json").read_text())["runtime"]
+        runtime = told or self.native
+        return Replay(self.answers, 1.5, self.error, runtime, "no native one" if runtime == "pyfunc" else None)
+
+    def parity(self, tag: str, golden: str) -> Parity:
+        self.compared.append(tag)
+        return self.parity_found
 
     def save(self, tag: str, archive: Path) -> str:
         (built,) = [item for item in self.built if item["tag"] == tag][-1:]

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from generator.adapters.docker import Docker, read_replay
+from generator.adapters.docker import Docker
 from generator.adapters.process_engine import ProcessEngine
 from generator.disk import folder_sha256
 from generator.errors import GeneratorError
@@ -210,13 +210,15 @@ def test_a_build_that_fails_shows_its_end_and_where_the_log_is(
     assert ("no space left" in str(caught.value)) == ("ERROR" in script)
 
 
+MORE = ("-e", "--env", "-v", "--volume", "--mount", "--privileged")
+
+
 def test_golden_rows_are_replayed_without_network_rights_or_secrets(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What docker is asked for; the test of the real image shows that a server runs under it."""
-    (tmp_path / "docker").write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/asked\necho \'{{"predictions": [1], "load_seconds": 1}}\'\n'
-    )
+    answer = '{"predictions": [1], "load_seconds": 1, "runtime": "sklearn", "rows": 9, "largest_difference": 0}'
+    (tmp_path / "docker").write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/asked\necho '{answer}'\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
@@ -228,9 +230,17 @@ def test_golden_rows_are_replayed_without_network_rights_or_secrets(
     } <= set(asked)  # fmt: skip
     assert asked[-2:] == [TAG, "replay"]
     assert asked[0] == "run", "a container that ended by itself is not asked for again"
-    assert not [
-        word for word in asked if word.startswith(("-e", "--env", "-v", "--volume", "--mount", "--privileged"))
-    ]
+    assert not [word for word in asked if word.startswith(MORE)]
+
+    assert Docker().parity(TAG, "{}").rows == 9
+    compared = (tmp_path / "asked").read_text().splitlines()
+    assert compared[-2:] == [TAG, "parity"]
+    without = {f"--memory={2**30}", f"--memory-swap={2**30}", "replay", "parity"}
+    assert named(compared) - without == named(asked) - without, "two models at once need more than a pod has"
+
+
+def named(words: list[str]) -> set[str]:
+    return {word for word in words if not word.startswith("--name=")}
 
 
 def test_a_container_whose_replay_failed_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,14 +252,3 @@ def test_a_container_whose_replay_failed_is_removed(monkeypatch: pytest.MonkeyPa
     asked = (tmp_path / "asked").read_text().split()
     (name,) = (word.removeprefix("--name=") for word in asked if word.startswith("--name="))
     assert asked[-4:] == ["rm", "--force", "--volumes", name]
-
-
-@pytest.mark.parametrize("output", ["", "no JSON", "[]", '{"predictions"', '{"other": 1}'])
-def test_an_answer_that_is_none_is_an_error(output: str) -> None:
-    with pytest.raises(GeneratorError, match="the server in the image did not answer"):
-        read_replay(output)
-
-
-def test_what_a_model_prints_before_the_answer_does_no_harm() -> None:
-    found = read_replay('loading...\n{"predictions": [1], "load_seconds": 2.5}\n')
-    assert (found.predictions, found.load_seconds) == ([1], 2.5)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from generator.errors import GeneratorError
-from generator.image.golden import Recorded, compare, read_golden
+from generator.image.golden import Recorded, Tolerance, allowed, compare, read_golden
 
 
 def difference(expected: Any, found: Any, *, tolerance: float = 1e-9, deterministic: bool = True) -> float:
-    return compare(Recorded({"instances": []}, expected, deterministic), found, tolerance)
+    return compare(Recorded({"instances": []}, expected, deterministic), found, Tolerance(tolerance))
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,22 @@ def test_a_damaged_file_is_refused(text: str) -> None:
 
 def test_a_recorded_file_is_read() -> None:
     assert read_golden(json.dumps({"request": {"inputs": [1]}, "predictions": [1]})).deterministic
+
+
+def converted(expected: Any, found: Any) -> float:
+    """Compared as a model that was converted to ONNX is."""
+    return compare(Recorded({"instances": []}, expected, deterministic=True), found, allowed(1e-9, converted=True))
+
+
+def test_numbers_of_a_converted_model_may_differ_by_what_32_bits_leave_out() -> None:
+    assert converted([0.3, 1e-9, 2e5], [0.300001, 0.0, 2e5 + 1.5]) == pytest.approx(7.5e-6, rel=1e-4)
+    assert converted(["yes", 1, True], ["yes", 1, True]) == 0
+    assert allowed(1e-3, converted=True).share == 1e-3, "what model.yaml allows beyond that stays allowed"
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"), [([0.3], [0.30002]), ([1], [0]), (["yes"], ["no"]), ([2e5], [2e5 + 3]), ([0.5], [None])]
+)
+def test_other_answers_of_a_converted_model_are_refused(expected: Any, found: Any) -> None:
+    with pytest.raises(GeneratorError, match="converted to ONNX, numbers may differ by 1e-05"):
+        converted(expected, found)

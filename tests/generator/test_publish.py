@@ -46,7 +46,8 @@ def packaged(
             "golden_rows": 0,
             "largest_difference": 0.0,
             "load_seconds": 1.0,
-            "record": {"run_id": "a" * 32, "metrics": {"accuracy": 0.9}},
+            "served": {"runtime": "sklearn"},
+            "record": {"run_id": "a" * 32, "runtime": "sklearn", "metrics": {"accuracy": 0.9}},
         }
     )
     said = {**labels(given.trained, built.record, engine=engine, source=None), **changed}

@@ -54,6 +54,20 @@ class Chatty(DecisionTreeClassifier):
         return super().predict(x, check_input)
 
 
+class TwoFaced(RegressorMixin, BaseEstimator):
+    """Answers otherwise when MLflow asks."""
+
+    def fit(self, x: Any, y: Any = None) -> TwoFaced:
+        self.fitted_ = True
+        return self
+
+    def predict(self, x: Any) -> Any:
+        frame, asked = sys._getframe(), False
+        while frame := frame.f_back:  # type: ignore[assignment]
+            asked |= str(frame.f_globals.get("__name__")).startswith("mlflow.")
+        return np.full(len(x), 1.0 if asked else 2.0)
+
+
 class Kinds(mlflow.pyfunc.PythonModel):
     """Says what arrived in each column."""
 
@@ -229,6 +243,7 @@ SAVE: dict[str, Callable[[Path], None]] = {
     ),
     "labels": _sklearn(_tree(["no", "no", "yes", "yes"]), AB),
     "chatty": _sklearn(Chatty().fit(CORNERS, ["no", "no", "yes", "yes"]), AB),
+    "two-faced": _sklearn(TwoFaced().fit(CORNERS), AB),
     "integers": _sklearn(_tree([0, 0, 1, 1]), AB),
     "booleans": _sklearn(_tree([False, False, True, True]), AB),
     "two-outputs": _sklearn(_tree([["no", "x"], ["no", "y"], ["yes", "x"], ["yes", "y"]]), AB),

@@ -105,11 +105,13 @@ def test_usage() -> None:
     assert done.stderr.startswith("usage: python -m inference")
 
 
-def replay(folder: Path, given: str, **options: Any) -> tuple[int, Any]:
+def replay(
+    folder: Path, given: str, *, command: str = "replay", settings: dict[str, str] | None = None, **options: Any
+) -> tuple[int, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "inference", "replay"],
+        [sys.executable, "-m", "inference", command],
         input=given,
-        env=environment(TAGSHIP_MODEL=str(folder)),
+        env=environment(TAGSHIP_MODEL=str(folder), **(settings or {})),
         capture_output=True,
         text=True,
         timeout=120,
@@ -156,8 +158,39 @@ def test_replay(saved: Saved, tmp_path: Path) -> None:
     assert found["health"]["status"] == "ready"
     assert found["metadata"]["flavors"] == ["python_function", "sklearn"]
     assert [column["name"] for column in found["columns"]] == ["a", "b"]
+    assert (found["runtime"], found["runtime_reason"]) == ("sklearn", None)
     assert found["load_seconds"] > 0
     assert not list(closed.iterdir())
+
+
+REQUEST = '{"request": {"instances": [[1, 0]]}}'
+
+
+def test_parity_of_a_runtime_that_gives_what_pyfunc_gives(saved: Saved) -> None:
+    code, found = replay(saved("labels"), REQUEST, command="parity")
+    assert code == 0
+    assert found["rows"] > 1000
+    assert (found["largest_difference"], found["reason"]) == (0, None)
+
+
+def test_a_native_runtime_that_gives_something_else_is_found_out_and_pyfunc_serves(
+    saved: Saved, tmp_path: Path
+) -> None:
+    folder = saved("two-faced")
+    assert replay(folder, REQUEST)[1]["predictions"] == [2]
+    _, compared = replay(folder, REQUEST, command="parity")
+    assert "numbers differ by up to 1" in compared["reason"]
+    told = tmp_path / "release.json"
+    told.write_text(json.dumps({"name": "x", "version": "1", "runtime": "pyfunc", "runtime_reason": "it differs"}))
+    _, found = replay(folder, REQUEST, settings={"TAGSHIP_RELEASE": str(told)})
+    assert (found["predictions"], found["runtime"], found["runtime_reason"]) == ([1], "pyfunc", "it differs")
+
+
+def test_a_model_without_a_native_runtime_says_why(saved: Saved) -> None:
+    _, found = replay(saved("custom-gaps"), REQUEST)
+    assert (found["runtime"], found["runtime_reason"]) == ("pyfunc", "there is no native runtime for this flavor")
+    code, compared = replay(saved("custom-gaps"), REQUEST, command="parity")
+    assert (code, compared["error"]["code"]) == (1, "model_failed")
 
 
 def open_to_others(path: Path) -> bool:
