@@ -59,13 +59,8 @@ def tensor(rows: Rows, columns: Sequence[str]) -> Any:
 
 
 def predictions(answer: Any) -> Any:
-    """Of MLflow's answer; an ONNX model has several outputs, the label is the first."""
-    found = answer["predictions"]
-    if isinstance(found, dict):
-        found = found.get("label", found.get("output_label"))
-    if found and isinstance(found[0], dict):
-        found = [row["label"] if "label" in row else row["output_label"] for row in found]
-    return found
+    """MLflow's own answer."""
+    return answer["predictions"]
 
 
 def _bin(place: Place, program: str) -> str:

@@ -17,7 +17,7 @@ NEWEST = "2026-11-12T00:00:00Z"
 
 PINS: dict[str, tuple[str, ...]] = {
     # also trains the models
-    "mlflow": ("mlflow==3.17.2", "scikit-learn==1.9.1", "skl2onnx==1.20.0", "onnx==1.23.2", "onnxruntime==1.31.1"),
+    "mlflow": ("mlflow==3.17.2", "scikit-learn==1.9.1", "skl2onnx==1.20.0", "onnx==1.23.2"),
     "mlserver": ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "scikit-learn==1.9.1"),
     "bentoml": ("bentoml==1.4.39", "scikit-learn==1.9.1"),
     "litserve": ("litserve==0.2.19", "scikit-learn==1.9.1"),
@@ -26,7 +26,6 @@ PINS: dict[str, tuple[str, ...]] = {
         "mlflow-skinny==3.17.2",
         "scikit-learn==1.9.1",
         "pandas==3.1.1",
-        "onnx==1.23.2",
         "onnxruntime==1.31.1",
     ),
 }

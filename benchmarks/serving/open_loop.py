@@ -9,9 +9,10 @@ import asyncio
 import math
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d)")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -40,6 +41,11 @@ class Times:
         self._buckets[math.ceil(math.log(max(seconds, 1e-6)) * _FINE)] += 1
         self.count += 1
 
+    def join(self, other: Times) -> None:
+        """Counts all of the other's."""
+        self._buckets.update(other._buckets)
+        self.count += other.count
+
     def percentile(self, percent: float) -> float | None:
         """Seconds that so many percent stayed within; None without any."""
         left = self.count * percent / 100
@@ -61,6 +67,15 @@ class Tally:
     broken: int = 0  # connections that ended before the answer
     unsent: int = 0  # no connection was free
 
+    def add(self, other: Tally) -> None:
+        """Counts all that the other has, too."""
+        self.statuses.update(other.statuses)
+        self.accepted.join(other.accepted)
+        self.wrong += other.wrong
+        self.hasty += other.hasty
+        self.broken += other.broken
+        self.unsent += other.unsent
+
 
 class Load:
     """A rate of requests on a bounded number of connections."""
@@ -72,8 +87,8 @@ class Load:
         self._limit = connections
         self._opening = 0
         self._open = 0
-        self.idle: list[_Connection] = []
-        self.whole, self.window = Tally(), Tally()
+        self.idle: deque[_Connection] = deque()  # the one that is idle for longest first: none grows old
+        self.whole, self._window = Tally(), Tally()
 
     async def run(self, seconds: float) -> None:
         """Send for so long, then wait a moment for the last answers."""
@@ -86,38 +101,37 @@ class Load:
             self._grow()
             await asyncio.sleep(_PAUSE)
         await asyncio.sleep(2)
+        self.take_window()
 
     def take_window(self) -> Tally:
-        """The tally since the last call."""
-        taken, self.window = self.window, Tally()
+        """The tally since the last call, which is then part of the whole."""
+        taken, self._window = self._window, Tally()
+        self.whole.add(taken)
         return taken
 
     def finished(self, exchange: Exchange, due: float, head: bytes, body: bytes) -> None:
         """An answer is complete."""
         found = _STATUS.match(head)
         status = int(found[1]) if found else 0
-        seconds = time.perf_counter() - due
-        for tally in (self.whole, self.window):
-            tally.statuses[status] += 1
-            if status == 200:
-                tally.accepted.add(seconds)
-                tally.wrong += body != exchange.answer
-            elif not _RETRY.search(head):
-                tally.hasty += 1
+        tally = self._window
+        tally.statuses[status] += 1
+        if status == 200:
+            tally.accepted.add(time.perf_counter() - due)
+            tally.wrong += body != exchange.answer
+        elif not _RETRY.search(head):
+            tally.hasty += 1
 
     def lost(self, *, busy: bool) -> None:
         """A connection ended."""
         self._open -= 1
-        for tally in (self.whole, self.window):
-            tally.broken += busy
+        self._window.broken += busy
 
     def _send(self, due: float, number: int) -> None:
         while self.idle:
-            connection = self.idle.pop()
+            connection = self.idle.popleft()
             if connection.send(self._exchanges[number % len(self._exchanges)], due):
                 return
-        for tally in (self.whole, self.window):
-            tally.unsent += 1
+        self._window.unsent += 1
 
     def _grow(self) -> None:
         """Connections are opened a few at a time until there are as many as allowed."""
@@ -146,8 +160,7 @@ class _Connection(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def send(self, exchange: Exchange, due: float) -> bool:
         """Whether it could be sent; `due` is when it should have been."""

@@ -3,7 +3,7 @@
 usage: python train.py FOLDER [TREES]
 
 FOLDER gets one folder a model: `mlflow` (the logged model), `model.joblib` (the same estimator, fitted on
-bare arrays, for servers that pass arrays), `onnx` (converted, logged as MLflow's onnx flavor); and data.json
+bare arrays, for servers that pass arrays), `onnx` (the logged model with a converted one beside it); and data.json
 with rows to send and each model's own labels for them.
 """
 
@@ -44,11 +44,10 @@ def main(folder: Path, trees: int) -> None:
         target.mkdir()
         frame = pd.DataFrame(x[:TRAINED], columns=names)
         bare = make().fit(x[:TRAINED], y[:TRAINED])
-        labels = bare.predict(x[TRAINED:])
         joblib.dump(bare, target / "model.joblib")
         log(make().fit(frame, y[:TRAINED]), frame, target / "mlflow")
-        log_onnx(bare, frame, labels, target / "onnx")
-        data["labels"][name] = labels.tolist()
+        convert(bare, target / "mlflow", target / "onnx")
+        data["labels"][name] = bare.predict(x[TRAINED:]).tolist()
     (folder / "data.json").write_text(json.dumps(data))
 
 
@@ -61,17 +60,29 @@ def log(model: Any, frame: pd.DataFrame, target: Path) -> None:
     keep(logged, target)
 
 
-def log_onnx(model: Any, frame: pd.DataFrame, labels: Any, target: Path) -> None:
-    """float32 as an ONNX model takes it; without the list of dictionaries that it would answer otherwise."""
+def convert(model: Any, source: Path, target: Path) -> None:
+    """The logged model with a converted one beside it, as packaging makes it with `serve.runtime: onnx`."""
     try:
         from skl2onnx import to_onnx
     except ImportError:
         return
+    shutil.copytree(source, target)
+    # Without ZipMap, which would answer a list of dictionaries.
     converted = to_onnx(model, np.zeros((1, FEATURES), np.float32), options={"zipmap": False})
-    signature = infer_signature(frame, pd.DataFrame({"label": labels}))
-    with mlflow.start_run():
-        logged = mlflow.onnx.log_model(converted, name="model", signature=signature)
-    keep(logged, target)
+    (target / "converted.onnx").write_bytes(converted.SerializeToString())
+    description = {
+        "version": 1,
+        "library": "sklearn",
+        "width": FEATURES,
+        "names": None,
+        "gaps": False,
+        "input": converted.graph.input[0].name,
+        "dtype": "float32",
+        "output": {"labels": converted.graph.output[0].name, "probabilities": converted.graph.output[1].name},
+        "labels": "label",
+        "classes": model.classes_.tolist(),
+    }
+    (target / "converted.json").write_text(json.dumps(description))
 
 
 def keep(logged: Any, target: Path) -> None:
