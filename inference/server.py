@@ -61,12 +61,10 @@ class Server(uvicorn.Server):
         """Begin to stop; a second signal stops at once."""
         if self._stopping_since is not None:
             self.should_exit = self.force_exit = True
+            self.cut_off = self.service.in_flight
             return
         self._stopping_since = time.monotonic()
         self.service.lifecycle.stop()
-        # Clients that keep their connection would otherwise hold on to a server that goes.
-        self.config.headers.append(("connection", "close"))
-        self.config.encoded_headers.append(_CLOSE)
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn calls this ten times a second; true ends the server."""
@@ -77,7 +75,11 @@ class Server(uvicorn.Server):
             connection.look(now)  # type: ignore[union-attr]
         if self._stopping_since is not None:
             self._drain(time.monotonic() - self._stopping_since)
-        return await super().on_tick(counter)
+        ends = await super().on_tick(counter)
+        headers = self.server_state.default_headers  # new ones each second
+        if self._stopping_since is not None and _CLOSE not in headers:
+            headers.append(_CLOSE)  # or clients that keep their connection would hold on to a server that goes
+        return ends
 
     def _take_part(self, member: Member) -> None:
         if self.service.lifecycle.model:
