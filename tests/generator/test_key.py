@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inference.access.keys import Keys
+from tests import parts
 from tests.generator.test_cli import files, generator
 from tests.generator.workspaces import model_yaml, write
 
@@ -36,16 +41,51 @@ def test_the_key_is_shown_once_and_stored_nowhere(tmp_path: Path) -> None:
     assert key not in generator("key", "mobile-app", cwd=tmp_path).stdout, "the next one is another"
 
 
-def test_each_command_is_one_that_kubectl_takes(tmp_path: Path) -> None:
+def commands(text: str) -> list[list[str]]:
+    """What a shell makes of each kubectl line."""
+    return [shlex.split(line) for line in text.splitlines() if line.startswith("  kubectl")]
+
+
+def test_the_commands_name_the_secret_and_the_key(tmp_path: Path) -> None:
     write(tmp_path, KEYED)
-    lines = generator("key", "team.b_2", cwd=tmp_path).stdout.splitlines()
-    create, add, remove = [shlex.split(line) for line in lines if line.startswith("  kubectl")]
+    create, add, remove = commands(generator("key", "team.b_2", cwd=tmp_path).stdout)
     name, _, digest = create[-1].removeprefix("--from-literal=").partition("=")
     assert create[:-1] == ["kubectl", "--namespace", "churn", "create", "secret", "generic", "churn-api-keys"]
     assert add[:-1] == ["kubectl", "--namespace", "churn", "patch", "secret", "churn-api-keys", "--patch"]
     assert json.loads(add[-1]) == {"stringData": {name: digest}} == {"stringData": {"team.b_2": digest}}
     assert remove[-3:-1] == ["--type=json", "--patch"]
     assert json.loads(remove[-1]) == [{"op": "remove", "path": "/data/team.b_2"}]
+
+
+@pytest.mark.e2e
+def test_kubectl_does_what_the_commands_say(tmp_path: Path) -> None:
+    """The real kubectl on a file; it asks no cluster."""
+    parts.need_program("kubectl", "put kubectl on the PATH, or source the test bed's env")
+    write(tmp_path, KEYED)
+    create, add, _ = commands(generator("key", "app", cwd=tmp_path).stdout)
+    _, _, remove = commands(generator("key", "app", cwd=tmp_path).stdout)
+
+    def kubectl(*argv: str) -> Any:
+        environment = {**os.environ, "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "none")}
+        whole = [*argv, "--output=json"]
+        done = subprocess.run(whole, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        (tmp_path / "secret.json").write_text(done.stdout)
+        return json.loads(done.stdout)
+
+    def on_the_file(argv: list[str]) -> list[str]:
+        """The same change, of a file instead of the cluster's object."""
+        here = ["--local", f"--filename={tmp_path / 'secret.json'}"]
+        return [word for word in argv if word not in ("secret", "churn-api-keys")] + here
+
+    made = kubectl(*create, "--dry-run=client")
+    assert (made["kind"], made["metadata"]["namespace"], made["metadata"]["name"]) == (
+        "Secret", "churn", "churn-api-keys"
+    )  # fmt: skip
+    digest = base64.b64decode(made["data"]["app"]).decode()
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+    assert kubectl(*on_the_file(add))["stringData"] == {"app": digest}
+    assert kubectl(*on_the_file(remove))["data"] == {}
 
 
 def test_the_server_takes_what_it_makes(tmp_path: Path) -> None:

@@ -246,6 +246,20 @@ def test_the_secret_with_the_keys_is_mounted_under_its_own_name(tmp_path: Path) 
     assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
 
 
+def test_a_secret_that_the_overlay_itself_has_is_found(tmp_path: Path) -> None:
+    """A prefix changes its name, and with it what the pod mounts."""
+    root = make(tmp_path, "everything", released=True)
+    model = load(root).model(None)
+    overlay = root / model.overlay("production")
+    path = overlay / "kustomization.yaml"
+    path.write_text(path.read_text().replace("resources:\n", "resources:\n  - keys.yaml\n", 1))
+    (overlay / "keys.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: churn-keys}\n")
+    objects = build(root, model, "production")
+    volumes = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
+    (mounted,) = [volume["secret"]["secretName"] for volume in volumes if volume["name"] == "api-keys"]
+    assert one(objects, "Secret")["metadata"]["name"] == mounted == "churn-churn-keys"
+
+
 def test_keys_and_a_limit_can_be_one_environments_own(tmp_path: Path) -> None:
     more = """\
 deploy:
