@@ -79,9 +79,10 @@ class Keeper:
             return
         old, self._now = self._now, new
         self._tried, self._complaint = new.seen, ""
-        self.reporter.say(f"serving {described(new.facts)}; the server before it finishes its requests")
+        self.reporter.say("it is ready; the server before it finishes its requests")
         assert old is not None
         old.close()
+        self.reporter.say(f"serving {described(new.facts)}")
 
     def _complain(self, reason: str) -> None:
         """Once for each reason, not at every look."""
