@@ -97,8 +97,7 @@ class TestFolder:
                 save(folder, 2.0)
                 server.wait_for("serving model 0.0.0")
                 save(folder, 3.0)
-                while not load.answers[3.0]:
-                    assert not server.ended, server.ended
+                wait_until(lambda: server.said.count("serving model 0.0.0") == 2 or bool(server.ended))
             assert load.failures == []
             assert set(load.answers) <= {1.0, 2.0, 3.0}
             assert ask(server.port)["predictions"] == [3.0]
