@@ -48,7 +48,8 @@ def _serve(settings: Settings) -> int:
     listener = listen(settings)
 
     def work(member: Member | None = None) -> int:
-        tracing = telemetry.start(os.environ, settings.release)
+        quiet = member is not None and (member.index > 0 or member.late)
+        tracing = telemetry.start(os.environ, settings.release, quiet=quiet)
         return serve(create_app(settings, member, tracing), listener)
 
     if settings.workers == 1:

@@ -15,10 +15,10 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
-def start(environ: Mapping[str, str], release: Release) -> Tracing | None:
+def start(environ: Mapping[str, str], release: Release, *, quiet: bool = False) -> Tracing | None:
     """What makes spans, if the OTEL_* variables ask for them; if they cannot be made, one line says why.
 
-    Starts a thread, so a worker calls this after it was forked.
+    Starts a thread, so a worker calls this after it was forked. `quiet`: another one says it.
     """
     if not _wanted(environ):
         return None
@@ -34,7 +34,8 @@ def start(environ: Mapping[str, str], release: Release) -> Tracing | None:
             )
         except Exception as error:  # noqa: BLE001 - predictions are worth more than their traces
             reason = f"{type(error).__name__}: {error}"
-    _log.error("no spans are sent: %s", reason)
+    if not quiet:
+        _log.error("no spans are sent: %s", reason)
     return None
 
 

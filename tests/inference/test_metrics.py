@@ -14,7 +14,7 @@ from inference.metrics import ENDPOINTS, Metrics
 from inference.settings import Release, Settings
 from inference.workers import MARGIN_SECONDS
 from tests.inference.conftest import Serve, wait_until
-from tests.inference.test_process import ask, is_ready
+from tests.inference.process import ask, is_ready
 from tests.inference.test_workers import workers
 
 ROOT = Path(__file__).parents[2]

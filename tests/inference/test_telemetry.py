@@ -25,7 +25,8 @@ from inference import telemetry
 from inference.settings import Release
 from inference.trace import read_traceparent
 from tests.inference.conftest import Serve, wait_until
-from tests.inference.test_process import ask, environment, is_ready, served
+from tests.inference.process import ask, environment, is_ready, served
+from tests.inference.test_workers import log_of, workers
 
 ROOT = Path(__file__).parents[2]
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -235,6 +236,34 @@ def times(span: Any) -> tuple[int, int]:
 
 def servers(by_id: dict[str, Any]) -> list[Any]:
     return [span for span in by_id.values() if span.kind == 2]
+
+
+def test_of_several_workers_one_says_why_no_spans_are_sent(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    with workers(2, saved("moody"), tmp_path / "scratch", OTEL_TRACES_EXPORTER="zipkin") as (process, port):
+        wait_until(lambda: is_ready(port))
+        process.send_signal(signal.SIGTERM)
+        lines = [line for line in log_of(process) if "no spans are sent" in line["message"]]
+        assert [line["worker"] for line in lines] == [0]
+
+
+def test_every_worker_sends_its_spans(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    with Collector().listening() as collector:
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "60000"}
+        with workers(2, saved("moody"), tmp_path / "scratch", **settings) as (process, port):
+            wait_until(lambda: is_ready(port))
+            slow = [
+                threading.Thread(target=ask, args=(port, "POST", "/predict", {"mood": "sleep 0.2"}))
+                for _ in range(8)
+            ]
+            for thread in slow:
+                thread.start()
+            for thread in slow:
+                thread.join()
+            process.send_signal(signal.SIGTERM)
+            requests = [line for line in log_of(process) if line["message"] == "request"]
+        assert {line["worker"] for line in requests} == {0, 1}
+        sent = {span.span_id.hex() for span in collector.spans}
+        assert {line["span_id"] for line in requests} <= sent
 
 
 def test_a_collector_that_is_gone_costs_no_request(saved: Callable[[str], Path]) -> None:

@@ -22,7 +22,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from tests.inference.conftest import wait_until
-from tests.inference.test_process import ask, environment, is_ready, served
+from tests.inference.process import ask, environment, is_ready, served
 
 Saved = Callable[[str], Path]
 
