@@ -36,26 +36,30 @@ class Forest:
         self._outputs = int(estimator.n_outputs_)
         self._classes = getattr(estimator, "classes_", None)
         self._flat = _Flat(self._trees) if _Flat.size(self._trees) <= _LARGEST else None
+        self._gaps = _takes_gaps(estimator)
 
     def __call__(self, rows: Array, probabilities: bool) -> Result | None:  # noqa: ARG002 - they cost nothing
         """None for rows that scikit-learn has to judge."""
         with np.errstate(over="ignore"):
             rows = np.ascontiguousarray(rows, dtype=np.float32)
-        if rows.ndim != 2 or rows.shape[1] != self._width or not np.isfinite(rows).all():
+        if rows.ndim != 2 or rows.shape[1] != self._width:
             return None
-        means = self._means(rows)
+        full = bool(np.isfinite(rows).all())
+        if not full and (not self._gaps or np.isinf(rows).any()):
+            return None
+        means = self._means(rows, full)
         if self._classes is None:
             return Result(means[:, 0] if self._outputs == 1 else means[:, :, 0])
         if self._outputs == 1:
             return Result(self._classes.take(means.argmax(axis=1), axis=0), means)
         return self._several(means)
 
-    def _means(self, rows: Array) -> Array:
+    def _means(self, rows: Array, full: bool) -> Array:
         """Of the trees' values, shape (rows, classes), of several outputs (rows, outputs, classes)."""
         if self._single:
             found: Array = self._sum_of[0](rows)
             return found
-        if self._flat and len(rows) <= _FEW_ROWS:
+        if self._flat and full and len(rows) <= _FEW_ROWS:
             found = self._flat.sums(rows)
         else:
             found = np.zeros_like(self._sum_of[0](rows))
@@ -116,6 +120,15 @@ class _Flat:
         # A sum over one number a tree alone would be pairwise, and differ in its last bits.
         sums: Array = values.sum(axis=0) if values[0].size > 1 else np.add.accumulate(values)[-1]
         return sums
+
+
+def _takes_gaps(estimator: Any) -> bool:
+    """Whether missing values are allowed, which depends on settings and on scikit-learn's version."""
+    try:
+        estimator.predict(np.full((1, int(estimator.n_features_in_)), np.nan))
+    except ValueError:
+        return False
+    return True
 
 
 def direct(estimator: Any) -> Forest | None:

@@ -86,7 +86,7 @@ class ConvertedModel:
     independent = True
 
     def __init__(self, description: Converted, session: Any) -> None:
-        self.library = description.library
+        self.library: str | None = description.library
         self.classes = description.classes
         self._description = description
         self._labels = np.array(description.classes)
@@ -129,9 +129,9 @@ class Onnx:
     """See base.Runtime. Of MLflow's onnx flavor: a frame for a table, else arrays by the outputs' names."""
 
     name = "onnx"
-    library = None
+    library: str | None = None
     independent = False  # a graph may do anything with its rows
-    classes = None
+    classes: list[Any] | None = None
 
     def __init__(self, session: Any) -> None:
         self._run = session.run
