@@ -144,6 +144,14 @@ class Parity:
     reason: str | None = None  # why they are not the same; None where they are
 
 
+@dataclass(frozen=True)
+class Hooked:
+    """What hooks and model in an image answered."""
+
+    predictions: Any
+    error: str | None = None
+
+
 class Engine(Protocol):
     """Builds and runs an image from a context folder: Docker, or in a rehearsal a process."""
 
@@ -164,6 +172,9 @@ class Engine(Protocol):
 
     def parity(self, tag: str, golden: str) -> Parity:
         """Compares, in the image without network, the model's native runtime with pyfunc."""
+
+    def hooks(self, tag: str, request: str) -> Hooked:
+        """What the image, without network, answers through the hooks to the text of a `request` in JSON."""
 
     def save(self, tag: str, archive: Path) -> str:
         """Stores the image as an OCI archive, all of it or nothing; returns its manifest's digest."""

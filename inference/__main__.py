@@ -1,4 +1,4 @@
-"""`python -m inference` serves the model; with `replay` or `parity` it is tried."""
+"""`python -m inference` serves the model; with `replay`, `parity` or `hooks` it is tried."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import sys
 
 from inference.settings import Settings, SettingsError, from_environment
 
-_USAGE = """usage: python -m inference [replay | parity]
+_USAGE = """usage: python -m inference [replay | parity | hooks]
 
 Serves an MLflow model folder over HTTP. Settings are environment variables: TAGSHIP_MODEL (the folder),
 TAGSHIP_RELEASE, TAGSHIP_HOST, TAGSHIP_PORT and the others that inference/settings.py documents.
 
 replay   read {"request": <body for /predict or null>} on standard input, ask the model, write JSON
 parity   read the same, compare the model's native runtime with MLflow's pyfunc, write JSON
+hooks    read the same, ask the model through the hooks around it, write JSON
 """
 
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(_USAGE)
         return 0
-    if arguments not in ([], ["replay"], ["parity"]):
+    if arguments not in ([], ["replay"], ["parity"], ["hooks"]):
         sys.stderr.write(_USAGE)
         return 2
     # As a container's first process nothing ends it by default; uvicorn takes over once it runs.

@@ -17,9 +17,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from inference import asking, forms, outputs, runtimes
 from inference import model as models
-from inference import runtimes
 from inference.app import create_app
+from inference.batch import Rules
+from inference.errors import RequestError
 from inference.runtimes import parity
 from inference.schema import without_signature
 from inference.server import Server, listen
@@ -38,13 +40,13 @@ class ReplayError(Exception):
 
 
 def run(settings: Settings, command: str = "replay") -> int:
-    """`replay` or `parity` of standard input; 0, or 1 with an `error` on standard output."""
+    """`replay`, `parity` or `hooks` of standard input; 0, or 1 with an `error` on standard output."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # A model's own print must not get between the lines that the caller parses.
     os.dup2(2, 1)
     try:
         request = _request(sys.stdin.read())
-        content, code = (_replay if command == "replay" else _parity)(request, settings), 0
+        content, code = _COMMANDS[command](request, settings), 0
     except ReplayError as error:
         content, code = {"error": {"code": error.code, "message": error.message}}, 1
     with answer:
@@ -63,7 +65,9 @@ def _request(text: str) -> Any:
 
 
 def _replay(request: Any, settings: Settings) -> dict[str, Any]:
-    listener = listen(replace(settings, host="127.0.0.1", port=0))
+    # Golden rows are the model's own: what the training environment predicted knew of no hooks.
+    settings = replace(settings, host="127.0.0.1", port=0, hooks=None)
+    listener = listen(settings)
     server = Server(create_app(settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -104,6 +108,29 @@ def _parity(request: Any, settings: Settings) -> dict[str, Any]:
         "largest_difference": largest if math.isfinite(largest) else None,
         "reason": found.reason,
     }
+
+
+def _hooks(request: Any, settings: Settings) -> dict[str, Any]:
+    """What model and hooks answer to a request, or to a row made from the schema; any failure in full."""
+    given = "the request"
+    try:
+        model = models.load(models.describe(settings.model), settings.runtime, settings.hooks)
+        if request is None:
+            request = model.example
+            given = "a row made from the schema of requests (serve.hooks.golden gives another)"
+        query = forms.read(request, model.schema, Rules(settings.release.version))
+        (outcome,) = asking.ask(model, [query])
+        if isinstance(outcome, Exception):
+            raise outcome
+    except RequestError as error:
+        raise ReplayError("refused", f"{given} is refused: {error.message}") from None
+    except Exception as error:  # noqa: BLE001 - hooks and models may raise anything
+        cause = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
+        raise ReplayError("hooks_failed", f"on {given}: {type(error).__name__}: {error}{cause}") from None
+    return {"predictions": json.loads(outputs.dumps(outputs.jsonable(outcome.predictions)))}
+
+
+_COMMANDS = {"replay": _replay, "parity": _parity, "hooks": _hooks}
 
 
 def _wait(server: Server) -> None:

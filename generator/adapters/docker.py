@@ -12,12 +12,12 @@ from pathlib import Path
 
 from generator.adapters import skopeo
 from generator.adapters.background import until_ready
-from generator.adapters.replies import read_parity, read_replay
+from generator.adapters.replies import read_hooked, read_parity, read_replay
 from generator.adapters.shell import ProcessFailed, clean_environment, find_program, run
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive
-from generator.ports import Parity, Replay, Reporter, Supervisor
+from generator.ports import Hooked, Parity, Replay, Reporter, Supervisor
 
 BUILD_SECONDS = 3600.0
 REPLAY_SECONDS = 900.0  # the slowest model to load, and its golden rows
@@ -96,6 +96,12 @@ class Docker:
             return read_parity(_run_confined(tag, "parity", golden))
         except ProcessFailed as error:
             return read_parity(error.stdout, failure=error)
+
+    def hooks(self, tag: str, request: str) -> Hooked:
+        try:
+            return read_hooked(_run_confined(tag, "hooks", request))
+        except ProcessFailed as error:
+            return read_hooked(error.stdout, failure=error)
 
     def save(self, tag: str, archive: Path) -> str:
         saved, stored = archive.with_name("docker.tar.tmp"), archive.with_name("image.tar.tmp")

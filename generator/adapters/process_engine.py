@@ -21,12 +21,12 @@ from generator.adapters.background import background, until_ready
 from generator.adapters.docker import READY_SECONDS, REPLAY_SECONDS
 from generator.adapters.kept import environment_folder, kept_environment
 from generator.adapters.output import Silent
-from generator.adapters.replies import read_parity, read_replay
+from generator.adapters.replies import read_hooked, read_parity, read_replay
 from generator.adapters.shell import ProcessFailed, run
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive, unpack_archive, write_archive
-from generator.ports import Environments, Parity, Replay, Reporter
+from generator.ports import Environments, Hooked, Parity, Replay, Reporter
 
 _FACTS = "image.json"
 
@@ -80,6 +80,12 @@ class ProcessEngine:
             return read_parity(self._ask(tag, "parity", golden))
         except ProcessFailed as error:
             return read_parity(error.stdout, failure=error)
+
+    def hooks(self, tag: str, request: str) -> Hooked:
+        try:
+            return read_hooked(self._ask(tag, "hooks", request))
+        except ProcessFailed as error:
+            return read_hooked(error.stdout, failure=error)
 
     def _ask(self, tag: str, command: str, golden: str) -> str:
         """What a command of the server prints."""
@@ -145,6 +151,7 @@ class ProcessEngine:
             "PYTHONUNBUFFERED": "1",
             "TAGSHIP_MODEL": str(context / "model"),
             "TAGSHIP_RELEASE": str(context / "release.json"),
+            **({"TAGSHIP_HOOKS": str(context / "hooks")} if (context / "hooks").is_dir() else {}),
             **settings,
         }
         pairs = (f"{key}={value}" for key, value in variables.items())

@@ -1,4 +1,4 @@
-"""What `python -m inference replay` and `parity` wrote, read with suspicion: they ran other people's models."""
+"""What `python -m inference replay`, `parity` and `hooks` wrote, read with suspicion: they run strangers' code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from generator.adapters.shell import ProcessFailed
 from generator.artifacts import Part, RuntimeName
 from generator.errors import GeneratorError
-from generator.ports import Parity, Replay
+from generator.ports import Hooked, Parity, Replay
 
 _NUMBER = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -59,6 +59,16 @@ def read_parity(output: str, *, failure: ProcessFailed | None = None) -> Parity:
     except ValidationError as error:
         raise GeneratorError(f"what the server in the image compared is not understood: {error}") from error
     return Parity(found.rows, found.largest_difference or 0.0, _line(found.reason))
+
+
+def read_hooked(output: str, *, failure: ProcessFailed | None = None) -> Hooked:
+    """What hooks and model answered. Raises GeneratorError where there is no answer at all."""
+    answer = _last_line(output)
+    if (error := _error(answer)) is not None:
+        return Hooked(None, _line(error))
+    if answer is None or failure is not None or "predictions" not in answer:
+        raise _silent(output, failure)
+    return Hooked(answer["predictions"])
 
 
 _ANSWERED = TypeAdapter(_Answered)

@@ -44,12 +44,14 @@ class Recorded:
     deterministic: bool
 
 
-def read_golden(text: str) -> Recorded:
-    """golden.json. Raises GeneratorError where it is none."""
+def read_golden(text: str, named: str | None = None) -> Recorded:
+    """golden.json, or a file of the user's that is `named`. Raises GeneratorError where it is none."""
     try:
         content = json.loads(text)
         return Recorded(content["request"], content["predictions"], content.get("deterministic") is not False)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if named:
+            raise GeneratorError(f"{named} must be an object with `request` and `predictions`") from error
         raise GeneratorError(f"golden.json is damaged ({error!r}): run `generator stage train` again") from error
 
 

@@ -18,7 +18,7 @@ from generator.artifacts import BuiltImage, RuntimeName
 from generator.errors import GeneratorError
 from generator.image.archive import ARCHIVE, read_archive, write_archive
 from generator.image.labels import read_labels
-from generator.ports import Parity, Replay, Reporter
+from generator.ports import Hooked, Parity, Replay, Reporter
 from generator.release import Release
 from generator.stages.package import Ingredients, Packager, package
 from tests.generator.packaged import LOCK, Predicted, Report, at_commit, ingredients, lay_out
@@ -57,6 +57,8 @@ class OneLayer:
     built: list[dict[str, Any]] = field(default_factory=list)
     replayed: list[tuple[str, str, int]] = field(default_factory=list)
     compared: list[str] = field(default_factory=list)
+    hooks_found: Hooked = Hooked(["no"])  # noqa: RUF009  (frozen)
+    hooked: list[str] = field(default_factory=list)
 
     def check(self) -> None: ...
 
@@ -76,6 +78,10 @@ class OneLayer:
     def parity(self, tag: str, golden: str) -> Parity:
         self.compared.append(tag)
         return self.parity_found
+
+    def hooks(self, tag: str, request: str) -> Hooked:
+        self.hooked.append(request)
+        return self.hooks_found
 
     def save(self, tag: str, archive: Path) -> str:
         (built,) = [item for item in self.built if item["tag"] == tag][-1:]

@@ -41,32 +41,10 @@ class ThisEnvironment:
         raise AssertionError("an engine resolves nothing")
 
 
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import mlflow.sklearn
-    import pandas as pd
-    from mlflow.models import infer_signature
-    from sklearn.tree import DecisionTreeClassifier
-
-    folder = tmp_path_factory.mktemp("model") / "model"
-    rows = pd.DataFrame({"a": [0.0, 0.0, 1.0, 1.0], "b": [0.0, 1.0, 0.0, 1.0]})
-    tree = DecisionTreeClassifier(random_state=0).fit(rows, [0, 1, 2, 3])
-    mlflow.sklearn.save_model(
-        tree, folder, signature=infer_signature(rows, tree.predict(rows)), pip_requirements=["scikit-learn"]
-    )
-    return folder
-
-
 @pytest.fixture
 def context(tmp_path: Path, model: Path) -> Path:
     write_context(tmp_path / "image", Content(model, "numpy==2.4.0 --hash=sha256:00\n", RELEASE, "3.11"))
     return tmp_path / "image"
-
-
-@pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all, so that what the server imports is compiled once."""
-    return tmp_path_factory.mktemp("engine")
 
 
 @pytest.fixture
