@@ -18,6 +18,8 @@ parity   read the same, compare the model's native runtime with MLflow's pyfunc,
 hooks    read the same, ask the model through the hooks around it, write JSON
 """
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def main(arguments: list[str]) -> int:
     """The exit code: 1 for a setting or replay that failed, 2 for wrong usage."""
@@ -27,6 +29,10 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["replay"], ["parity"], ["hooks"]):
         sys.stderr.write(_USAGE)
         return 2
+    # One call of the model, one thread, unless somebody wants more: libraries take all of a machine's
+    # processors, not the pod's share of them, and their threads wait for each other. Read when numpy is imported.
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
     # As a container's first process nothing ends it by default; uvicorn takes over once it runs.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
