@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from generator.serving.request import Key
 
 LOCAL = "http://127.0.0.1:8080"
-_FORMS = ["instances", "inputs", "dataframe_split", "dataframe_records", "features", "csv", "v2"]
 
 
 @click.command()
 @click.argument("server", metavar="[URL|SOURCE]", default=LOCAL)
 @repository_option
 @click.option(
-    "--form", type=click.Choice(_FORMS), help="The body's form.  [default: the model's example as it is]"
+    "--form", help="The body's form, such as records, rows, dataframe_split, csv or v2.  [default: the first]"
 )
 @click.option("--send", is_flag=True, help="Send it, and show the answer.")
 @click.option("--key-env", metavar="NAME", help="Environment variable that has the API key.")
@@ -63,11 +62,11 @@ def command(
 
 def _show(url: str, shown: str, key: Key | None, form: str | None, send: bool) -> int:
     """The command alone on standard output, or with `send` the answer alone; the exit code."""
-    from generator.serving.bodies import body_of
+    from generator.serving.bodies import choose
     from generator.serving.request import Client, curl
 
     client = Client(url, key)
-    body = body_of(form, client.told())
+    body = choose(client.bodies(), form)
     click.echo(curl(body, shown, key), err=send)
     if not send:
         return 0

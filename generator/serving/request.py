@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from generator.errors import GeneratorError
-from generator.serving.bodies import CSV, JSON, Body, Told
+from generator.serving.bodies import CSV, JSON, Body, bodies
 from generator.serving.origin import Origin
 from generator.serving.starting import Starter
 
@@ -79,23 +79,9 @@ class Client:
         if "@" in parts.netloc:
             raise GeneratorError("an address with a user or password in it would be shown: leave them out")
 
-    def told(self) -> Told:
-        """The model's name, example and inputs, as the server tells them."""
-        document = self._get("/openapi.json")
-        try:
-            body = document["paths"]["/predict"]["post"]["requestBody"]["content"][JSON]
-            name = document["info"]["title"]
-        except (KeyError, TypeError) as error:
-            raise GeneratorError(
-                f"{self.url} serves no model of ours: its /openapi.json has no /predict"
-            ) from error
-        if not body.get("example"):
-            raise GeneratorError(
-                f"{name} tells nothing of its columns: log it with a signature or an input example, and send rows "
-                'as {"instances": [[…], …]} meanwhile'
-            )
-        metadata = self._get(f"/v2/models/{quote(name, safe='')}")
-        return Told(name, body["example"], metadata.get("inputs") or ())
+    def bodies(self) -> dict[str, Body]:
+        """What the server itself says may be sent to it, by form. Raises GeneratorError where it says nothing."""
+        return bodies(self._get("/openapi.json"))
 
     def send(self, body: Body) -> tuple[int, str]:
         """Status and text of the answer."""
