@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -64,11 +64,12 @@ def create_app(settings: Settings, member: Member | None = None, tracing: Tracin
     routes = _routes()
     app = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(Edge, service, _direct(routes, settings.release), gate(settings, _refused(service)))
-        ],
-        exception_handlers={RequestError: on_request_error, HTTPException: on_http_error},
         lifespan=lifespan,
+    )
+    # In place of Starlette's own outermost layer, whose answer to a failure is text.
+    routed = ExceptionMiddleware(app.router, {RequestError: on_request_error, HTTPException: on_http_error})
+    app.middleware_stack = Edge(
+        routed, service, _direct(routes, settings.release), gate(settings, _refused(service))
     )
     app.router.redirect_slashes = False
     app.state.service = service

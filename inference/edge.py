@@ -52,7 +52,7 @@ class Edge:
         began = time.perf_counter()
         state = scope.setdefault("state", {})
         fields = state["fields"] = dict(scope["headers"])
-        state["bodies"] = self._bodies
+        state["service"], state["bodies"] = self._service, self._bodies
         given = fields.get(b"x-request-id", b"")
         # The caller's, when it is harmless in a log and a header.
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()

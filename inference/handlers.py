@@ -16,13 +16,12 @@ from inference.forms import Query
 from inference.metrics import CONTENT_TYPE
 from inference.model import Model
 from inference.service import Service, plain_answer, single_answer
-from inference.web import content_type, json_response, parse_json, read_body
+from inference.web import JsonBytes, content_type, json_response, parse_json, read_body
 
 
 def service_of(request: Request) -> Service:
     """The service that the application was made with."""
-    service = request.app.state.service
-    assert isinstance(service, Service)
+    service: Service = request.scope["state"]["service"]
     return service
 
 
@@ -46,7 +45,7 @@ async def predict(request: Request) -> Response:
             content["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
         return outputs.dumps(content)
 
-    return Response(await service.write(answer.query.batch.rows, write), media_type="application/json")
+    return JsonBytes(await service.write(answer.query.batch.rows, write))
 
 
 async def invocations(request: Request) -> Response:
@@ -64,7 +63,7 @@ async def invocations(request: Request) -> Response:
     answer = await service.answer(read, len(body))
     rows = answer.query.batch.rows
     content = await service.write(rows, lambda: outputs.dumps(plain_answer(answer)))
-    return Response(content, media_type="application/json")
+    return JsonBytes(content)
 
 
 async def health(request: Request) -> Response:
@@ -200,7 +199,9 @@ def mlflow_version() -> str | None:
 
 
 def _document(service: Service) -> dict[str, Any]:
-    document = openapi.document(service.release, service.lifecycle.schema, _example(service))
+    document = openapi.document(
+        service.release, service.lifecycle.schema, _example(service), strict=service.settings.strict
+    )
     return guarded(document, service.settings)
 
 

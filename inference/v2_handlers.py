@@ -14,7 +14,7 @@ from inference.handlers import service_of
 from inference.model import Model
 from inference.service import Service
 from inference.v2 import InferRequest
-from inference.web import content_type, json_response, parse_json, read_body
+from inference.web import JsonBytes, content_type, json_response, parse_json, read_body
 
 _JSON_LENGTH = "Inference-Header-Content-Length"
 
@@ -95,7 +95,7 @@ def _split(body: bytes, length: str | None) -> tuple[bytes, memoryview | None]:
 
 def _response(text: bytes, pieces: list[bytes]) -> Response:
     if not pieces:
-        return Response(text, media_type="application/json")
+        return JsonBytes(text)
     headers = {_JSON_LENGTH: str(len(text))}
     return Response(b"".join([text, *pieces]), headers=headers, media_type="application/octet-stream")
 
