@@ -1,8 +1,11 @@
-"""A request that a person can copy: from the model's own input example, else made from the types."""
+"""Requests that a person can copy: from the model's own input example, else made from the types."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,7 +48,46 @@ def from_types(schema: Schema) -> dict[str, Any] | None:
     return {"instances": [[0.5] * schema.width]} if schema.width else None
 
 
-def _is_taken(body: dict[str, Any], schema: Schema) -> bool:
+def in_each_form(body: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The example in the forms that mean the same, by a name for each; the first is the example itself."""
+    if schema.tensors:
+        return {"inputs": body, "instances": {"instances": next(iter(body.values()))}}
+    row = next(iter(body.values()))[0]
+    if not schema.named:
+        return {
+            "rows": body,
+            "features": {"features": row},
+            "dataframe_split": {"dataframe_split": {"data": [row]}},
+        }
+    names, values = list(row), list(row.values())
+    forms = {
+        "records": body,
+        "columns": {"inputs": {name: [value] for name, value in row.items()}},
+        "rows": {"instances": [[row.get(column.name) for column in schema.columns]]},
+        "features": {"features": row},
+        "dataframe_split": {"dataframe_split": {"columns": names, "data": [values]}},
+        "dataframe_records": {"dataframe_records": [row]},
+        "one row": row,
+    }
+    return {name: form for name, form in forms.items() if _is_taken(form, schema)}
+
+
+def as_csv(body: Mapping[str, Any], schema: Schema) -> str | None:
+    """The example as text/csv; None where a cell of text cannot hold its values."""
+    if schema.tensors:
+        return None
+    row = next(iter(body.values()))[0]
+    cells = row if isinstance(row, dict) else dict(enumerate(row))
+    if any(isinstance(value, dict | list) for value in cells.values()):
+        return None
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [cells, ["" if value is None else value for value in cells.values()]]
+    )
+    return text.getvalue()
+
+
+def _is_taken(body: Any, schema: Schema) -> bool:
     try:
         forms.read(body, schema, Rules(version=""))
     except RequestError:
@@ -59,7 +101,7 @@ def _logged(folder: Path, mlmodel: Mapping[str, Any], schema: Schema) -> dict[st
     try:
         path = folder / str(info.get("artifact_path", "input_example.json"))
         content = json.loads(path.read_text(encoding="utf-8"))
-        return _first_row(content, schema)
+        return _first_row(_without_nan(content), schema)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None  # there is none, or it has a form that only MLflow reads
 
@@ -75,6 +117,15 @@ def _first_row(content: Any, schema: Schema) -> dict[str, Any] | None:
         return {"instances": [row]}
     names = content.get("columns") or [column.name for column in schema.columns]
     return {"instances": [{str(name): value for name, value in zip(names, row, strict=True)}]}
+
+
+def _without_nan(content: Any) -> Any:
+    """MLflow writes a gap as NaN, which no request may hold."""
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _value(spec: Mapping[str, Any], kind: str | None = None) -> Any:

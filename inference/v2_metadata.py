@@ -69,3 +69,26 @@ def _column_datatype(kind: str) -> str:
 
 def _tensor(name: str, datatype: str, shape: Sequence[int]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": list(shape)}
+
+
+def example(body: Mapping[str, Any], schema: Schema) -> dict[str, Any] | None:
+    """The example for /predict as a request of this protocol; None where a value has no datatype."""
+    value = next(iter(body.values()))
+    if schema.tensors:
+        value = value if isinstance(value, dict) else {"input": value}
+    elif schema.named and schema.columns:
+        value = {name: [[cell]] for name, cell in value[0].items()}
+    else:
+        value = {"input": value}
+    found = [_filled(spec, value[spec["name"]]) for spec in inputs(schema) if spec["name"] in value]
+    return None if None in found else {"inputs": found}
+
+
+def _filled(spec: Mapping[str, Any], data: Any) -> dict[str, Any] | None:
+    shape, leaves = [], data
+    while isinstance(leaves, list):
+        shape.append(len(leaves))
+        leaves = leaves[0] if leaves else None
+    if isinstance(leaves, dict) or len(shape) != len(spec["shape"]):
+        return None
+    return {**spec, "shape": shape, "data": data}

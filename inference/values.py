@@ -134,8 +134,11 @@ def _integers(name: str, values: Values, dtype: np.dtype[Any]) -> Array:
         raise _refuse(name, values, _is_whole, "whole numbers")
     limits = np.iinfo(dtype)
     for row, value in enumerate(values):
-        # int(): a float is compared exactly, 2**63 as a float is no int64
-        if value is not None and not limits.min <= int(value) <= limits.max:
+        if value is None:
+            continue
+        # int(): a float is compared exactly, 2**63 as a float is no int64. Nor is -2**63 as a float: JSON's whole
+        # numbers beyond 64 bits are read as floats, so it may have been less.
+        if not limits.min <= int(value) <= limits.max or (type(value) is float and value <= -(2**63)):
             raise _out_of_range(name, row, value, str(dtype))
     if _NONE in kinds:
         return np.asarray(values, dtype=np.float64)  # as pandas itself holds integers with gaps

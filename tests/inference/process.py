@@ -21,22 +21,25 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def served(
+    folder: Path, *, log: int = subprocess.PIPE, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process and its port. Who sends many requests must read its `log`, or not want it (DEVNULL)."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     variables = environment(
         TAGSHIP_MODEL=str(folder), TAGSHIP_HOST="127.0.0.1", TAGSHIP_PORT=str(port), **settings
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "inference"], env=variables, cwd=folder, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "inference"], env=variables, cwd=folder, stderr=log, text=True
     )
     try:
         yield process, port
     finally:
         process.kill()
         process.wait()
-        assert process.stderr
-        process.stderr.close()
+        if process.stderr:
+            process.stderr.close()
 
 
 def ask(port: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:

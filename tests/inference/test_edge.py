@@ -179,37 +179,6 @@ def test_metrics(client: Serve) -> None:
     assert "model_load_time_seconds " in text
 
 
-EXAMPLES = [
-    "orders",
-    "unnamed",
-    "numbered",
-    "tensor",
-    "tensors",
-    "names-only",
-    "bare",
-    "types",
-    "envelope",
-    "xgboost",
-]
-
-
-@pytest.mark.parametrize("model", EXAMPLES)
-def test_the_documents_example_works(client: Serve, model: str) -> None:
-    document = client(model).get("/openapi.json").json()
-    assert document["openapi"] == "3.1.0"
-    example = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
-    answer = client(model).post("/predict", json=example)
-    assert answer.status_code == 200, answer.text
-
-
-def test_the_document_names_the_columns(client: Serve) -> None:
-    row = client("orders").get("/openapi.json").json()["components"]["schemas"]["Row"]
-    assert row["required"] == ["a", "b"]
-    assert row["properties"]["a"]["type"] == ["number", "null"]
-    assert row["properties"]["b"]["type"] == "integer"
-    assert row["properties"]["note"]["type"] == ["string", "null"]
-
-
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_pages_load_nothing_from_elsewhere(client: Serve, path: str) -> None:
     answer = client("orders").get(path)

@@ -13,6 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inference import forms
+from inference.batch import Rules
+from inference.schema import Column, Schema
+from inference.tables import Table
 from tests.inference.conftest import Serve
 from tests.inference.models import CORNERS
 
@@ -169,6 +173,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("integer", True, "wrong_type"),
     ("long", 2**63, "out_of_range"),
     ("long", float(2**63), "out_of_range"),
+    ("long", -(2**63) - 1, "out_of_range"),
     ("long", 1e300, "out_of_range"),
     ("long", 0.5, "wrong_type"),
     ("float", 1e300, "out_of_range"),
@@ -220,3 +225,12 @@ def test_a_frame_as_pandas_writes_it(client: Serve) -> None:
     body = f'{{"dataframe_split": {frame.to_json(orient="split")}}}'
     answer = client("orders").post("/predict", content=body)
     assert answer.json()["predictions"] == [17.0, None]
+
+
+@pytest.mark.parametrize("value", [2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)])
+def test_whole_numbers_reach_the_model_exactly(value: int) -> None:
+    schema = Schema(columns=(Column("n", "n", "long"),), width=1)
+    for body in ({"instances": [[value]]}, {"n": value}, {"inputs": {"n": [value, 0]}}):
+        table = forms.read(body, schema, Rules(version="1")).batch
+        assert isinstance(table, Table)
+        assert table.columns["n"].tolist()[0] == value
