@@ -37,9 +37,13 @@ class Scaled:
         return self._final(rows, probabilities)
 
 
-def steps(estimators: Sequence[Any]) -> list[Step] | None:
-    """A function for each estimator; None where one does more than these can."""
-    found = [_step(estimator) for estimator in estimators]
+def steps(estimators: Sequence[Any], *, cast: bool) -> list[Step] | None:
+    """A function for each estimator; None where one does more than these can.
+
+    `cast`: the estimator's numbers take the rows' type first, as in newer versions of scikit-learn. It counts
+    for rows of 32 bits.
+    """
+    found = [_step(estimator, cast) for estimator in estimators]
     return None if None in found else [step for step in found if step is not None]
 
 
@@ -48,40 +52,47 @@ def fills_gaps(estimators: Sequence[Any]) -> bool:
     return bool(estimators) and type(estimators[0]).__name__ == "SimpleImputer"
 
 
-def _step(estimator: Any) -> Step | None:
+def _step(estimator: Any, cast: bool) -> Step | None:
     kind = type(estimator)
     make = _STEPS.get(kind.__name__)
-    return make(estimator) if make and kind.__module__.split(".")[0] == "sklearn" else None
+    if make is None or kind.__module__.split(".")[0] != "sklearn":
+        return None
+    changes = make(estimator)
+    if callable(changes) or changes is None:
+        return changes
 
-
-def _standard(scaler: Any) -> Step:
-    return _move(scaler.mean_ if scaler.with_mean else None, scaler.scale_ if scaler.with_std else None)
-
-
-def _robust(scaler: Any) -> Step:
-    return _move(scaler.center_ if scaler.with_centering else None, scaler.scale_ if scaler.with_scaling else None)
-
-
-def _largest(scaler: Any) -> Step | None:
-    return None if getattr(scaler, "clip", False) else _move(None, scaler.scale_)
-
-
-def _move(minus: Array | None, divisor: Array | None) -> Step:
     def step(rows: Array) -> None:
-        if minus is not None:
-            rows -= minus
-        if divisor is not None:
-            rows /= divisor
+        for change, values in changes:
+            change(rows, values.astype(rows.dtype) if cast else values, out=rows, casting="same_kind")
 
     return step
 
 
-def _range(scaler: Any) -> Step | None:
-    def step(rows: Array) -> None:
-        rows *= scaler.scale_
-        rows += scaler.min_
+Changes = Sequence[tuple[np.ufunc, Array]]
+"""What is done to the rows, one after the other."""
 
-    return None if scaler.clip else step
+
+def _standard(scaler: Any) -> Changes:
+    return _kept((np.subtract, scaler.with_mean and scaler.mean_), (np.divide, scaler.with_std and scaler.scale_))
+
+
+def _robust(scaler: Any) -> Changes:
+    return _kept(
+        (np.subtract, scaler.with_centering and scaler.center_),
+        (np.divide, scaler.with_scaling and scaler.scale_),
+    )
+
+
+def _kept(*changes: tuple[np.ufunc, Any]) -> Changes:
+    return [(change, values) for change, values in changes if isinstance(values, np.ndarray)]
+
+
+def _largest(scaler: Any) -> Changes | None:
+    return None if getattr(scaler, "clip", False) else [(np.divide, scaler.scale_)]
+
+
+def _range(scaler: Any) -> Changes | None:
+    return None if scaler.clip else [(np.multiply, scaler.scale_), (np.add, scaler.min_)]
 
 
 def _fill(imputer: Any) -> Step | None:
@@ -98,7 +109,7 @@ def _fill(imputer: Any) -> Step | None:
     return step
 
 
-_STEPS: dict[str, Callable[[Any], Step | None]] = {
+_STEPS: dict[str, Callable[[Any], Step | Changes | None]] = {
     "StandardScaler": _standard,
     "RobustScaler": _robust,
     "MaxAbsScaler": _largest,

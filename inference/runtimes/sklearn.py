@@ -80,9 +80,10 @@ def _ways(raw: Any) -> Iterator[Direct]:
     elif kind.__name__ == "Pipeline":
         before, final = [step for _, step in raw.steps[:-1]], raw.steps[-1][1]
         before = [step for step in before if step not in (None, "passthrough")]
-        moves = scalers.steps(before)
-        for way in _ways(final) if moves is not None else ():
-            yield scalers.Scaled(moves or [], scalers.fills_gaps(before), int(raw.n_features_in_), way)
+        for cast in (True, False):
+            moves = scalers.steps(before, cast=cast)
+            for way in _ways(final) if moves is not None else ():
+                yield scalers.Scaled(moves or [], scalers.fills_gaps(before), int(raw.n_features_in_), way)
     else:
         forest = forests.direct(raw)
         yield from [forest] if forest else linear.direct(raw)
