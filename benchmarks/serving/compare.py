@@ -141,11 +141,14 @@ def _drive(
     client.drive(address, bodies[busiest.rows], clients=busiest.clients, seconds=1, core=core)
     for case in order:
         server.settle()
-        figures = client.drive(address, bodies[case.rows], clients=case.clients, seconds=plan.seconds, core=core)
+        for seconds in (plan.seconds, 5 * plan.seconds):  # the slowest may take longer for its first answer
+            figures = client.drive(address, bodies[case.rows], clients=case.clients, seconds=seconds, core=core)
+            if figures.per_second:
+                break
         if figures.refused or figures.broken:
             raise Failed(f"{case.name}: {figures.refused} requests refused, {figures.broken} without an answer")
         if not figures.per_second:
-            raise Failed(f"{case.name}: no answer within {plan.seconds} s")
+            raise Failed(f"{case.name}: no answer within {5 * plan.seconds} s")
         measured.cases.setdefault(case.name, []).append(figures)
 
 

@@ -64,7 +64,7 @@ class Tally:
     accepted: Times = field(default_factory=Times)
     wrong: int = 0  # answers with 200 and another body than the right one
     hasty: int = 0  # refusals without Retry-After
-    broken: int = 0  # connections that ended before the answer
+    broken: int = 0  # requests without an answer when their connection ended, or all did
     unsent: int = 0  # no connection was free
 
     def add(self, other: Tally) -> None:
@@ -86,21 +86,24 @@ class Load:
         self._rate = rate
         self._limit = connections
         self._opening = 0
-        self._open = 0
+        self._open: set[_Connection] = set()
         self.idle: deque[_Connection] = deque()  # the one that is idle for longest first: none grows old
         self.whole, self._window = Tally(), Tally()
 
-    async def run(self, seconds: float) -> None:
-        """Send for so long, then wait a moment for the last answers."""
-        began, sent = time.perf_counter(), 0
-        while (now := time.perf_counter() - began) < seconds:
-            due = int(now * self._rate)
+    async def run(self, seconds: float, patience: float = 2.0) -> None:
+        """Send for so long, then wait `patience` seconds for the last answers."""
+        began, sent, total = time.perf_counter(), 0, round(seconds * self._rate)
+        while sent < total:
+            due = min(total, int((time.perf_counter() - began) * self._rate))
             for number in range(sent, due):
                 self._send(began + number / self._rate, number)
             sent = due
             self._grow()
             await asyncio.sleep(_PAUSE)
-        await asyncio.sleep(2)
+        await asyncio.sleep(patience)
+        for connection in tuple(self._open):
+            connection.close()
+        await asyncio.sleep(0.1)
         self.take_window()
 
     def take_window(self) -> Tally:
@@ -121,9 +124,14 @@ class Load:
         elif not _RETRY.search(head):
             tally.hasty += 1
 
-    def lost(self, *, busy: bool) -> None:
+    def opened(self, connection: _Connection) -> None:
+        """A connection is there."""
+        self._open.add(connection)
+        self.idle.append(connection)
+
+    def lost(self, connection: _Connection, *, busy: bool) -> None:
         """A connection ended."""
-        self._open -= 1
+        self._open.discard(connection)
         self._window.broken += busy
 
     def _send(self, due: float, number: int) -> None:
@@ -135,7 +143,7 @@ class Load:
 
     def _grow(self) -> None:
         """Connections are opened a few at a time until there are as many as allowed."""
-        for _ in range(min(16 - self._opening, self._limit - self._open - self._opening)):
+        for _ in range(min(16 - self._opening, self._limit - len(self._open) - self._opening)):
             self._opening += 1
             task = asyncio.get_running_loop().create_task(self._connect())
             task.add_done_callback(lambda done: done.exception())
@@ -143,9 +151,7 @@ class Load:
     async def _connect(self) -> None:
         try:
             loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
-            self._open += 1
-            self.idle.append(connection)
+            await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
         finally:
             self._opening -= 1
 
@@ -161,6 +167,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self._load.opened(self)
 
     def send(self, exchange: Exchange, due: float) -> bool:
         """Whether it could be sent; `due` is when it should have been."""
@@ -169,6 +176,11 @@ class _Connection(asyncio.Protocol):
         self._asked, self._received = (exchange, due), b""
         self._transport.write(exchange.request)
         return True
+
+    def close(self) -> None:
+        """Ends it, whatever it waits for."""
+        if self._transport is not None:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -184,4 +196,4 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._transport = None
-        self._load.lost(busy=self._asked is not None)
+        self._load.lost(self, busy=self._asked is not None)

@@ -100,6 +100,9 @@ class Server:
             except ProcessLookupError:
                 continue
         self._process.wait(10)
+        end = time.monotonic() + 10
+        while any(_stat(pid)[:1] not in ([], ["Z"]) for pid in children) and time.monotonic() < end:
+            time.sleep(0.01)
 
 
 @contextmanager

@@ -100,8 +100,8 @@ def section(result: Result) -> str:
 def _head(result: Result) -> str:
     plan = result["plan"]
     return (
-        f"One run of {result['date']} on {result['machine']}; {plan['rounds']} rounds of all servers in turns, "
-        f"{plan['seconds']} s a case in each, medians. Versions: {', '.join(result['versions'])}."
+        f"One run of {result['date']} on {result['machine']}: all servers in turns, rounds: {plan['rounds']}, "
+        f"seconds a case in each: {plan['seconds']}, medians. Versions: {', '.join(result['versions'])}."
     )
 
 

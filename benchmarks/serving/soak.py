@@ -34,6 +34,7 @@ from benchmarks.serving.report import insert
 RESULT = Path(__file__).parent / "soak.json"
 CONNECTIONS = 1500
 SAMPLE_SECONDS = 5.0
+PATIENCE = 10.0  # seconds for the last answers
 FLAT = 0.05  # of the memory after the warm-up
 _OVERLOAD = {"200", "429", "503"}
 
@@ -121,7 +122,7 @@ def _run(load: Load, server: Server, seconds: float, say: Callable[[str], None])
 
     async def both() -> None:
         watching = asyncio.create_task(watch(asyncio.get_running_loop().time()))
-        await load.run(seconds)
+        await load.run(seconds, PATIENCE)
         watching.cancel()
 
     import uvloop  # asyncio's own loop cannot send twice of what this server answers
@@ -195,7 +196,7 @@ def facts(result: Mapping[str, Any]) -> dict[str, str]:
         "accepted, requests/s": f"{accepted:,.0f}",
         "answers by status": statuses,
         f"not sent, all {result['connections']:,} connections busy": f"{result['unsent']:,}",
-        "connections that broke": f"{result['broken']:,}",
+        "requests without an answer": f"{result['broken']:,}",
         "p50 / p99 of accepted requests": f"{result['p50_ms']} / {result['p99_ms']} ms",
         "memory after the warm-up": f"{middle:.0f} MB, varies by {spread:.1%}",
     }

@@ -102,9 +102,9 @@ TARGETS: tuple[_Faster | _AtMost, ...] = (
     _Faster("linear", LARGE, (MLFLOW,), 8),
     _Faster("linear", LARGE, BENTOML, 2),
     _AtMost("start to first prediction, of mlflow's", 0.35, "x", _start_ratio),
-    _AtMost("the same with ONNX", 1, " s", _worst(ONNX, "start_seconds")),
+    _AtMost("start to first prediction with ONNX", 1, " s", _worst(ONNX, "start_seconds")),
     _AtMost("resident memory", 250, " MB", _worst(OURS, "memory_mb")),
-    _AtMost("the same with ONNX", 130, " MB", _worst(ONNX, "memory_mb")),
+    _AtMost("resident memory with ONNX", 130, " MB", _worst(ONNX, "memory_mb")),
 )
 
 
