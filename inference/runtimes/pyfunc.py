@@ -11,7 +11,7 @@ from typing import Any
 from inference.frames import as_input
 from inference.outputs import class_labels
 from inference.runtimes.base import Result
-from inference.runtimes.estimators import classes_of, columns_of
+from inference.runtimes.estimators import classes_of, columns_of, parts, use_one_thread
 from inference.tables import Batch
 
 _LIBRARIES = {"mlflow.sklearn": "sklearn", "mlflow.xgboost": "xgboost", "mlflow.lightgbm": "lightgbm"}
@@ -29,6 +29,9 @@ class Pyfunc:
         self.reason = reason  # why it serves, and no native runtime
         self.library = _LIBRARIES.get(loader)
         self._raw = pyfunc.get_raw_model() if self.library else None
+        # Several threads would add up the trees of a forest in another order each time: its ties have no fixed
+        # answer then.
+        use_one_thread(parts(self._raw))
         classes = classes_of(self._raw)
         self.classes = None if classes is None else class_labels(classes)
 
@@ -38,7 +41,9 @@ class Pyfunc:
     def ask(self, batch: Batch, params: Mapping[str, Any] | None = None, *, probabilities: bool = False) -> Result:
         data = as_input(batch)
         found = self._pyfunc.predict(data, params=dict(params)) if params else self._pyfunc.predict(data)
-        return Result(found, self._raw.predict_proba(as_input(batch)) if probabilities and self._raw else None)
+        return Result(
+            found, self._raw.predict_proba(as_input(batch)) if probabilities and self._raw is not None else None
+        )
 
 
 def load(folder: Path, loader: str, reason: str | None = None, *, enforce: bool) -> Pyfunc:

@@ -12,6 +12,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import orjson
+import pandas as pd
 import pytest
 import xgboost
 from threadpoolctl import threadpool_limits
@@ -22,6 +23,7 @@ from inference.runtimes import lightgbm as lightgbm_runtime
 from inference.runtimes import sklearn as sklearn_runtime
 from inference.runtimes import xgboost as xgboost_runtime
 from inference.runtimes.direct import Native
+from inference.runtimes.estimators import parts, use_one_thread
 from inference.schema import Column, Schema
 from inference.service import Service
 from inference.settings import Settings
@@ -56,9 +58,8 @@ def random_rows(seed: int, rows: int = ROWS) -> Any:
 
 
 def itself(raw: Any, rows: Any) -> tuple[Any, Any]:
-    """What the model itself says, as MLflow asks it, but for the names."""
-    import pandas as pd
-
+    """What the model itself says to a frame. With one thread: several add up trees in another order each time."""
+    use_one_thread(parts(raw))
     frame = pd.DataFrame(rows, columns=NAMES)
     data = xgboost.DMatrix(frame) if isinstance(raw, xgboost.Booster) else frame
     return raw.predict(data), raw.predict_proba(frame) if hasattr(raw, "predict_proba") else None
@@ -80,7 +81,7 @@ def same(found: Any, expected: Any, what: str) -> None:
         assert float(np.abs(found - expected).max()) <= 1e-12 * scale, what
 
 
-def parts(rows: int, seed: int) -> Iterator[slice]:
+def slices(rows: int, seed: int) -> Iterator[slice]:
     """The rows in batches of all sizes, in a random order."""
     drawn, start = np.random.default_rng(seed), 0
     while start < rows:
@@ -100,7 +101,7 @@ def test_two_hundred_thousand_rows_in_batches_of_all_sizes(family: str) -> None:
         runtime.ask(
             Table(SCHEMA, part.stop - part.start, block=rows[part]), probabilities=runtime.classes is not None
         )
-        for part in parts(ROWS, 2)
+        for part in slices(ROWS, 2)
     ]
     same(np.concatenate([one.predictions for one in answers]), predictions, "predictions")
     if probabilities is None:
@@ -156,7 +157,7 @@ async def ask_all(service: Service, rows: Any, wanted: bool) -> list[Any]:
             return found.predictions, found.probabilities if probabilities else None
 
     asked = []
-    for part in parts(len(rows), 6):
+    for part in slices(len(rows), 6):
         asked.append(one(part, int(drawn.integers(5)), wanted and bool(drawn.integers(2))))
     return await asyncio.gather(*asked)
 
