@@ -78,6 +78,7 @@ class Conversion(Part):
     sha256: Hash | None = None  # of the folder
     reason: Line | None = None
     rows: int = Field(0, ge=0)  # of which the converted model's answers were compared with the model's own
+    refuses_gaps: bool = False  # missing values, which the model itself answers
     largest_difference: float = Field(0, ge=0)  # of numbers, relative to them or to 1, whichever is larger
 
 

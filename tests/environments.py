@@ -21,6 +21,10 @@ ENVIRONMENTS = {
     "mlflow3": ("mlflow>=3,<3.14", "scikit-learn"),
     "mlflow-newest": ("mlflow", "scikit-learn"),
     "lightgbm": ("mlflow>=3,<3.14", "lightgbm", "scikit-learn"),
+    "onnx": (
+        *("mlflow>=3,<3.14", "scikit-learn", "lightgbm", "xgboost-cpu"),
+        *("skl2onnx", "onnxmltools", "onnx", "onnxruntime"),
+    ),
     "xgboost": ("mlflow>=3,<3.14", "xgboost-cpu", "scikit-learn"),
 }
 

@@ -1,4 +1,4 @@
-"""What the command asks the training environment's own MLflow: close, collect, register and source.
+"""What the command asks the training environment's own MLflow: close, collect, convert, register and source.
 
 A tracking database belongs to the MLflow that wrote it, so this runs with the *user's* Python, as
 `<env>/bin/python <this folder> COMMAND REQUEST.json RESPONSE.json`. It needs the standard library and

@@ -10,6 +10,7 @@ from typing import Any
 
 from .close import close
 from .collect import collect
+from .convert import convert
 from .problem import Problem, from_bug
 from .register import register
 from .source import source
@@ -17,6 +18,7 @@ from .source import source
 COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "close": close,
     "collect": collect,
+    "convert": convert,
     "register": register,
     "source": source,
 }

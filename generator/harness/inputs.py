@@ -40,7 +40,7 @@ def inputs_of(model: Any) -> Inputs:
 
 def features_of(model: Any) -> tuple[tuple[str, ...] | None, int | None]:
     """Names and number of the features that the model inside was fitted on, where it says."""
-    for inner in _inside(model):
+    for inner in inside(model):
         names = _names(inner)
         if names:
             return names, len(names)
@@ -50,7 +50,7 @@ def features_of(model: Any) -> tuple[tuple[str, ...] | None, int | None]:
     return None, None
 
 
-def _inside(model: Any) -> list[Any]:
+def inside(model: Any) -> list[Any]:
     wrapper = getattr(model, "_model_impl", None)
     attributes = ("sklearn_model", "xgb_model", "lgb_model")
     return [getattr(wrapper, name) for name in attributes if hasattr(wrapper, name)] or [wrapper]

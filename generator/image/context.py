@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,22 @@ _SERVER = Path(__file__).parents[2] / "inference"
 
 
 @dataclass(frozen=True)
+class HookFiles:
+    """The hooks' file, and the schema of requests, MLflow's type by column, where it is not the model's."""
+
+    code: Path
+    input: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Content:
     """What a context is made of."""
 
     model: Path  # the MLflow model folder
     lock: str  # the runtime lock's text
-    release: dict[str, str | None]  # what the server is told: see `release_facts`
+    release: Mapping[str, str | None]  # what the server is told: see `release_facts`
     python: str  # such as 3.11
+    hooks: HookFiles | None = None  # the user's code around the model
 
 
 def server_folder() -> Path:
@@ -71,7 +81,7 @@ def write_context(folder: Path, content: Content) -> None:
     (temporary / "Dockerfile").write_text(dockerfile(content), encoding="utf-8")
     (temporary / ".dockerignore").write_text(render("image/dockerignore"), encoding="utf-8")
     (temporary / "requirements.lock").write_text(content.lock, encoding="utf-8")
-    (temporary / "release.json").write_text(json.dumps(content.release, indent=2) + "\n", encoding="utf-8")
+    (temporary / "release.json").write_text(json.dumps(dict(content.release), indent=2) + "\n", encoding="utf-8")
     shutil.copytree(
         server_folder(),
         temporary / "inference",
@@ -79,8 +89,18 @@ def write_context(folder: Path, content: Content) -> None:
         ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
     )
     shutil.copytree(content.model, temporary / "model", copy_function=shutil.copyfile)
+    if content.hooks:
+        _write_hooks(temporary / "hooks", content.hooks)
     _make_alike(temporary)
     temporary.rename(folder)
+
+
+def _write_hooks(folder: Path, hooks: HookFiles) -> None:
+    """The folder that the server reads: see inference/hooks.py."""
+    folder.mkdir()
+    shutil.copyfile(hooks.code, folder / "hooks.py")
+    if hooks.input:
+        (folder / "input.json").write_text(json.dumps(dict(hooks.input), indent=2) + "\n", encoding="utf-8")
 
 
 def dockerfile(content: Content) -> str:
@@ -88,7 +108,8 @@ def dockerfile(content: Content) -> str:
     if not re.fullmatch(r"3\.\d{1,2}", content.python):
         raise GeneratorError(f"train.python {content.python!r} is no Python version such as 3.11")
     packages = {name for package in locked(content.lock) for name in SYSTEM_PACKAGES.get(package, ())}
-    return render("image/Dockerfile", base=f"python:{content.python}-slim-bookworm", packages=sorted(packages))
+    base = f"python:{content.python}-slim-bookworm"
+    return render("image/Dockerfile", base=base, packages=sorted(packages), hooks=content.hooks is not None)
 
 
 def _refuse_own_server(content: Content) -> None:

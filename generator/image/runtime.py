@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from generator.artifacts import RuntimeName, Served, TrainedModel
 from generator.errors import GeneratorError
+from generator.image.converted import GAPS, is_converted, outcome
 from generator.ports import Parity, Replay
 
 _NATIVE: tuple[RuntimeName, ...] = ("sklearn", "xgboost", "lightgbm", "onnx")
@@ -29,9 +30,11 @@ class Choice:
 def expected(wanted: str, trained: TrainedModel) -> Choice:
     """What will most likely serve; the image is built for that first."""
     made = trained.converted
-    if made is not None and made.sha256 is not None:
-        difference = made.largest_difference
-        return Choice(Served(runtime="onnx", converted=True, rows=made.rows, largest_difference=difference))
+    if made is not None and is_converted(trained):
+        reason, difference = GAPS if made.refuses_gaps else None, made.largest_difference
+        return Choice(
+            Served(runtime="onnx", reason=reason, converted=True, rows=made.rows, largest_difference=difference)
+        )
     if wanted == "pyfunc":
         return Choice(Served(runtime="pyfunc", reason="serve.runtime in model.yaml asks for it"), told=True)
     native = next((name for name in _NATIVE if name in trained.flavors), None)
@@ -67,8 +70,7 @@ def settled(first: Choice, trained: TrainedModel, replayed: Replay, compare: Cal
 
 
 def _unconverted(trained: TrainedModel) -> str | None:
-    reason = trained.converted.reason if trained.converted else None
-    return f"not converted to ONNX: {reason}" if reason else None
+    return outcome(trained.converted) if trained.converted and trained.converted.reason else None
 
 
 def _joined(*reasons: str | None) -> str | None:

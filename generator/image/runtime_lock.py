@@ -28,7 +28,7 @@ class Sources:
     model: str  # requirements.txt in the model's folder, which MLflow wrote
     server: str  # the inference server's requirements
     training_lock: str
-    mlflow_version: str  # the one that logged the model
+    mlflow_version: str | None  # the one that logged the model; None: nothing in the image needs MLflow
     python: str  # such as 3.11
 
 
@@ -40,7 +40,8 @@ def requirements(sources: Sources) -> str:
             "the image's environment cannot be resolved:\n" + "\n".join(f"  - {clash}" for clash in clashes)
         )
     kept = [line for line in lines(sources.model) if name_of(line) not in _MLFLOW]
-    return "\n".join([*kept, _skinny(sources), *_PYFUNC, *lines(sources.server)]) + "\n"
+    mlflow = [] if sources.mlflow_version is None else [_skinny(sources, sources.mlflow_version), *_PYFUNC]
+    return "\n".join([*kept, *mlflow, *lines(sources.server)]) + "\n"
 
 
 def constraints(sources: Sources) -> str:
@@ -52,18 +53,17 @@ def constraints(sources: Sources) -> str:
     return "\n".join(line for line in kept if not line.startswith("-")) + "\n"
 
 
-def _skinny(sources: Sources) -> str:
+def _skinny(sources: Sources, logged_by: str) -> str:
     """MLflow without tracking server, at the version that the model names, else the one that logged it."""
     for line in lines(sources.model):
         parsed = _parsed(line)
         if parsed is not None and canonicalize_name(parsed.name) in _MLFLOW[:2] and parsed.specifier:
             return f"mlflow-skinny{parsed.specifier}"
     try:
-        return f"mlflow-skinny=={Version(sources.mlflow_version)}"
+        return f"mlflow-skinny=={Version(logged_by)}"
     except InvalidVersion as error:
         raise GeneratorError(
-            f"train.json: mlflow_version {sources.mlflow_version[:40]!r} is no version; "
-            "run `generator stage train` again"
+            f"train.json: mlflow_version {logged_by[:40]!r} is no version; run `generator stage train` again"
         ) from error
 
 

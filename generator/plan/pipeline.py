@@ -71,7 +71,7 @@ JOBS: tuple[Job, ...] = (
         gets_training_secrets=True,
         gives=(
             Parcel("train", ("train.json", "gate.json", "register.json", "train.log"), always=True),
-            Parcel("model", ("model", "golden.json"), days=30),
+            Parcel("model", ("model", "golden.json", "onnx"), days=30),
         ),
     ),
     Job(

@@ -7,21 +7,25 @@ a temporary name first: killed at any point, a second run gives the same result.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.artifacts import BuiltImage, GateReport, Record, RegisteredModel, TrainedModel
-from generator.disk import file_sha256, folder_sha256, write_atomically
-from generator.errors import GeneratorError
+from generator.config.schema import Hooks
+from generator.disk import file_sha256, folder_sha256
+from generator.errors import GeneratorError, InvalidInput
 from generator.image.archive import ARCHIVE, read_archive
-from generator.image.context import Content, release_facts, server_requirements, write_context
-from generator.image.golden import allowed, compare, read_golden
+from generator.image.context import Content, HookFiles, release_facts, write_context
+from generator.image.converted import CONVERTED, check_converted, is_converted, lay_out
+from generator.image.environment import runtime_lock
+from generator.image.golden import Recorded, allowed, compare, read_golden
 from generator.image.labels import kept_metrics, labels
 from generator.image.runtime import Choice, expected, settled
-from generator.image.runtime_lock import Sources, check_hashes, constraints, requirements
 from generator.ports import Engine, Environments, Parity, Replay, Reporter
 from generator.quantity import in_bytes
 from generator.release import Release
+from generator.training.hooks_check import hooks_problems
 
 NOTHING = '{"request": null, "predictions": null}'
 
@@ -64,7 +68,7 @@ class _Packaging:
         self.tag, self.say = local_tag(release), with_.reporter.say
         golden = release.store.folder / "golden.json"
         self.golden = golden.read_text(encoding="utf-8") if self.trained.golden.sha256 else NOTHING
-        self.lock = _runtime_lock(release, self.trained, with_)
+        self.lock = runtime_lock(release, self.trained, with_.environments, with_.reporter)
 
     def run(self) -> BuiltImage:
         choice = expected(self.config.serve.runtime, self.trained)
@@ -79,6 +83,8 @@ class _Packaging:
         if final.told and not choice.told:
             replayed = self._replay()
             settled(final, self.trained, replayed, self._compare)
+        if self.config.serve.hooks:
+            self._try_hooks(self.config.serve.hooks)
         return self._built(final, record, replayed)
 
     def _built(self, choice: Choice, record: Record, replayed: Replay) -> BuiltImage:
@@ -107,10 +113,11 @@ class _Packaging:
         release, context = self.release, self.release.work / "image"
         record = _record(release, self.given, choice)
         content = Content(
-            model=release.store.folder / "model",
+            model=self._model(),
             lock=self.lock,
             release=release_facts(self.trained, self.given.registered, choice),
             python=self.config.train.python,
+            hooks=_hook_files(release),
         )
         write_context(context, content)
         self.say(f"building the image for {self.config.image.platform}")
@@ -122,6 +129,13 @@ class _Packaging:
             reporter=self.with_.reporter,
         )
         return record
+
+    def _model(self) -> Path:
+        """The folder that the image serves."""
+        model = self.release.store.folder / "model"
+        if not is_converted(self.trained):
+            return model
+        return lay_out(self.release.work / "served", model, self.release.store.folder / CONVERTED)
 
     def _replay(self) -> Replay:
         """What the image answered to the golden rows, in a pod's memory."""
@@ -135,6 +149,21 @@ class _Packaging:
             raise GeneratorError(f"the image cannot serve this model: {replayed.error}")
         return replayed
 
+    def _try_hooks(self, hooks: Hooks) -> None:
+        """Refuses an image whose hooks fail, or answer something else than their golden file says."""
+        golden = Recorded(None, None, deterministic=True)
+        if hooks.golden:
+            text = (self.release.root / self.release.model.path(hooks.golden)).read_text(encoding="utf-8")
+            golden = read_golden(text, named=hooks.golden)
+        self.say(f"asking hooks and model for {hooks.golden or 'a row made from the schema of requests'}")
+        answered = self.with_.engine.hooks(self.tag, json.dumps({"request": golden.request}))
+        if answered.error is not None:
+            raise GeneratorError(f"{hooks.file} does not work in the image, {answered.error}")
+        try:
+            compare(golden, answered.predictions, allowed(self.config.gate.golden_tolerance, converted=False))
+        except GeneratorError as error:
+            raise GeneratorError(f"hooks and model do not answer what {hooks.golden} says. {error}") from error
+
     def _compare(self) -> Parity:
         self.say("comparing the library's own predictions with those of MLflow's pyfunc")
         return self.with_.engine.parity(self.tag, self.golden)
@@ -143,6 +172,15 @@ class _Packaging:
 def local_tag(release: Release) -> str:
     """How the image is called on this machine, where other releases may be built at the same time."""
     return f"tagship.local/{release.model.name}:{release.version}-{release.commit[:12]}"
+
+
+def _hook_files(release: Release) -> HookFiles | None:
+    hooks = release.model.config.serve.hooks
+    if hooks is None:
+        return None
+    if problems := hooks_problems(release.model, release.root):
+        raise InvalidInput(problems)
+    return HookFiles(release.root / release.model.path(hooks.file), hooks.input)
 
 
 def _check_ingredients(release: Release, given: Ingredients) -> None:
@@ -161,6 +199,7 @@ def _check_ingredients(release: Release, given: Ingredients) -> None:
         raise GeneratorError(
             f"{folder / 'model'} is not the model that was trained: run `generator stage train` again"
         )
+    check_converted(folder / CONVERTED, trained, release.model.config.serve.runtime)
     golden = folder / "golden.json"
     if trained.golden.sha256 is not None and (
         not golden.is_file() or file_sha256(golden) != trained.golden.sha256
@@ -177,61 +216,6 @@ def _record(release: Release, given: Ingredients, choice: Choice) -> Record:
         data_sha256=given.trained.data_sha256,
         metrics=kept_metrics(given.trained.metrics, release.model.config.gate.metrics),
     )
-
-
-def _runtime_lock(release: Release, trained: TrainedModel, with_: Packager) -> str:
-    """The lock of what the image installs, resolved once for a release: a second run gets the first one's."""
-    sources = _sources(release, trained)
-    wanted, bounds = requirements(sources), constraints(sources)
-    python, platform = release.model.config.train.python, release.model.config.image.platform
-    key = hashlib.sha256("\0".join((wanted, bounds, python, platform)).encode()).hexdigest()
-    kept = release.work / f"runtime-{key[:16]}.lock"
-    if kept.is_file():
-        return kept.read_text(encoding="utf-8")
-    with_.reporter.say("resolving what the image installs")
-    try:
-        lock = with_.environments.compile(
-            wanted,
-            python=python,
-            platform=platform,
-            constraints=bounds,
-            folder=release.store.folder / "model",
-        )
-    except GeneratorError as error:
-        raise GeneratorError(
-            "the image's environment cannot be resolved: what the model requires (its requirements.txt and "
-            f"{release.model.lock_file}) and what the inference server requires ({_server_names(release)}) "
-            f"exclude each other. Loosen the training requirements, run `generator lock` and release again.\n{error}"
-        ) from error
-    check_hashes(lock)
-    write_atomically(kept, lock)
-    return lock
-
-
-def _sources(release: Release, trained: TrainedModel) -> Sources:
-    lock, model = release.root / release.model.lock_file, release.store.folder / "model" / "requirements.txt"
-    if not lock.is_file() or file_sha256(lock) != trained.lock_sha256:
-        raise GeneratorError(
-            f"{release.model.lock_file} is not the lock that the model was trained with: check out the "
-            "release's commit, or run `generator stage train` again"
-        )
-    if not model.is_file():
-        raise GeneratorError(
-            "the model says nothing of what it requires (no requirements.txt beside its MLmodel): "
-            "log it with mlflow's log_model of its flavor"
-        )
-    return Sources(
-        model=model.read_text(encoding="utf-8"),
-        server=server_requirements(tracing=release.model.traced),
-        training_lock=lock.read_text(encoding="utf-8"),
-        mlflow_version=trained.mlflow_version,
-        python=release.model.config.train.python,
-    )
-
-
-def _server_names(release: Release) -> str:
-    text = server_requirements(tracing=release.model.traced)
-    return ", ".join(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
 def _store(release: Release, engine: Engine, tag: str, archive: Path) -> str:

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from generator.adapters.output import Masking
-from generator.artifacts import TrainedModel
+from generator.artifacts import Conversion, TrainedModel
 from generator.config.places import place
 from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError, InvalidInput
+from generator.image.converted import CONVERTED, outcome
+from generator.image.golden import ONNX
 from generator.ports import Ended, Environments, Git, Harness, Reporter, Supervisor
 from generator.release import Release
 from generator.training.diagnosis import Context, explain
 from generator.training.environment import make_environment
-from generator.training.found import golden_of, passed_over, trained_model
+from generator.training.found import conversion_of, golden_of, passed_over, trained_model
 from generator.training.lock import lock_problems
 from generator.training.problems import About, problem_message
 from generator.training.script_check import Script, read_script, script_problems
@@ -90,6 +92,7 @@ class _Training:
         started = time.time()
         ended = self._run_script(python, variables)
         found = self._collect(python, variables, script, started)
+        converted = self._convert(python, variables)
         trained = trained_model(
             self.release,
             found,
@@ -97,6 +100,7 @@ class _Training:
             model_sha256=folder_sha256(self.output / "model"),
             lock_sha256=file_sha256(lock),
             golden=golden_of(found, self.output / "golden.json"),
+            converted=converted,
             trained_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=ended.seconds,
         )
@@ -107,7 +111,7 @@ class _Training:
         return trained
 
     def _make_room(self) -> None:
-        for folder in (self.release.work, self.release.store.folder / "model"):
+        for folder in (self.release.work, *(self.release.store.folder / name for name in ("model", CONVERTED))):
             if folder.exists():
                 shutil.rmtree(folder)
         for folder in (self.output, self.home):
@@ -182,6 +186,22 @@ class _Training:
         self.with_.reporter.say("looking for the run and its model")
         return self._ask(python, "collect", request, variables, About(*self._names, own))
 
+    def _convert(self, python: Path, variables: Variables) -> Conversion | None:
+        """The model as ONNX, where model.yaml asks for it; why there is none is said, and no error."""
+        if self.model.config.serve.runtime != "onnx":
+            return None
+        request = {
+            "model": str(self.output / "model"),
+            "output": str(self.output / CONVERTED),
+            "golden": str(self.output / "golden.json"),
+            "tolerance": ONNX.share,
+        }
+        self.with_.reporter.say("converting the model to ONNX")
+        answer = self._ask(python, "convert", request, variables, About(*self._names, ()))
+        converted = conversion_of(answer, self.output / CONVERTED)
+        self.with_.reporter.say(outcome(converted))
+        return converted
+
     @property
     def _names(self) -> tuple[str, str, str]:
         context = self._context()
@@ -199,8 +219,9 @@ class _Training:
 
     def _keep(self) -> None:
         """Puts what was made where later stages look for it, and lets the checkout go."""
-        for name in ("model", "golden.json"):
-            (self.output / name).replace(self.release.store.folder / name)
+        for name in ("model", "golden.json", CONVERTED):
+            if (self.output / name).exists():
+                (self.output / name).replace(self.release.store.folder / name)
         artifacts = artifact_folder(self.uri)
         if artifacts is not None and (self.folder / "mlruns").is_dir():
             shutil.copytree(self.folder / "mlruns", artifacts, dirs_exist_ok=True)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
-from generator.artifacts import Golden, TrainedModel
-from generator.disk import file_sha256
+from generator.artifacts import Conversion, Golden, TrainedModel
+from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError
 from generator.release import Release
 
@@ -68,6 +68,17 @@ def golden_of(found: dict[str, Any], path: Path) -> Golden:
         )
     except (KeyError, OSError, ValidationError) as error:
         raise GeneratorError(f"the golden rows were not recorded: {error}") from error
+
+
+def conversion_of(answer: dict[str, Any], folder: Path) -> Conversion:
+    """What became of the conversion, of which `folder` holds the outcome."""
+    facts = answer.get("converted")
+    try:
+        if facts is None:
+            return Conversion(reason=_line(answer["reason"])[:500])
+        return Conversion(sha256=folder_sha256(folder), **facts)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise GeneratorError(f"what the conversion to ONNX answered is not understood: {error}") from error
 
 
 def passed_over(found: dict[str, Any]) -> str | None:

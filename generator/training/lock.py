@@ -20,6 +20,10 @@ from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.ports import Environments
 
 DEFAULT_MLFLOW = "mlflow>=3,<3.14"
+# What converts a model to ONNX, and then shows that it predicts the same; onnxmltools for the libraries beside.
+CONVERSION = ("skl2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.18")
+BOOSTING = "onnxmltools>=1.13"
+_BOOSTED = {"lightgbm", "xgboost", "xgboost-cpu"}
 _MLFLOW = {"mlflow", "mlflow-skinny"}
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>\S+)")
 _HEADER = re.compile(r"^# made-from: sha256:([0-9a-f]{64})$", re.MULTILINE)
@@ -48,6 +52,7 @@ class Source:
     texts: tuple[tuple[str, str], ...]
     folder: str  # that includes are relative to, from the repository's root
     text: str  # what is given to the resolver
+    converts: bool = False  # whether the training job converts the model to ONNX
 
     def sha256(self, python: str) -> str:
         """Names what a lock was made from; line ends and trailing spaces do not count."""
@@ -55,11 +60,29 @@ class Source:
         for path, text in self.texts:
             normal = "\n".join(line.rstrip() for line in text.splitlines())
             total.update(f"{path}\0{normal}\0".encode())
+        if self.converts:
+            total.update("\0".join(self.conversion).encode())
         return total.hexdigest()
 
     @property
     def names_mlflow(self) -> bool:
-        return any(name in _MLFLOW for line in self.lines if not line.constraint for name in _names(line))
+        return bool(self._named & _MLFLOW)
+
+    @property
+    def conversion(self) -> tuple[str, ...]:
+        """The converters that are added; the user's own lines bound their versions, too."""
+        if not self.converts:
+            return ()
+        return (*CONVERSION, BOOSTING) if self._named & _BOOSTED else CONVERSION
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Requirements that are not the user's."""
+        return (*(() if self.names_mlflow else (DEFAULT_MLFLOW,)), *self.conversion)
+
+    @property
+    def _named(self) -> set[str]:
+        return {name for line in self.lines if not line.constraint for name in _names(line)}
 
 
 def lock_text(model: Model, root: Path, environments: Environments) -> str:
@@ -72,11 +95,11 @@ def lock_text(model: Model, root: Path, environments: Environments) -> str:
     if problems:
         raise InvalidInput(problems)
     python = model.config.train.python
-    added = "" if source.names_mlflow else f"\n{DEFAULT_MLFLOW}\n"
+    text = "\n".join((source.text, *source.added, "")) if source.added else source.text
     try:
-        locked = environments.compile(source.text + added, python=python, folder=root / source.folder)
+        locked = environments.compile(text, python=python, folder=root / source.folder)
     except GeneratorError as error:
-        raise GeneratorError(_unresolved(model, added, error)) from error
+        raise GeneratorError(_unresolved(model, source, error)) from error
     return _header(model, source, python) + locked
 
 
@@ -98,7 +121,8 @@ def lock_problems(model: Model, root: Path) -> list[Problem]:
         return [*problems, Problem(model.lock_file, 1, 1, message)]
     if found[1] != source.sha256(model.config.train.python):
         line = text[: found.start()].count("\n") + 1
-        message = f"is stale, {_shown(model)} or train.python has changed since: run `{command}` and commit it"
+        what = f"{_shown(model)}, train.python or serve.runtime"
+        message = f"is stale, {what} has changed since: run `{command}` and commit it"
         problems.append(Problem(model.lock_file, line, 1, message))
     return problems
 
@@ -120,13 +144,24 @@ def _header(model: Model, source: Source, python: str) -> str:
             "To choose another version, name mlflow in the requirements."
         )
         lines += ["", *textwrap.wrap(why, 100)]
+    if source.converts:
+        why = (
+            f"serve.runtime in {model.shown} is onnx, so {', '.join(source.conversion)} were added: the training "
+            "job converts the model, and compares what both predict."
+        )
+        lines += ["", *textwrap.wrap(why, 100)]
     lines += ["", f"made-from: sha256:{source.sha256(python)}"]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
 
 
-def _unresolved(model: Model, added: str, error: GeneratorError) -> str:
+def _unresolved(model: Model, source: Source, error: GeneratorError) -> str:
     message = f"{_shown(model)}: the requirements cannot be locked for Python {model.config.train.python}: {error}"
-    if added and "mlflow" in str(error):
+    if source.converts and "onnx" in str(error):
+        message += (
+            f"\n{', '.join(source.conversion)} are not yours: serve.runtime: onnx adds them. Loosen what they "
+            "exclude, or set serve.runtime: auto."
+        )
+    if not source.names_mlflow and "mlflow" in str(error):
         message += (
             f"\n{DEFAULT_MLFLOW} is not yours: it is added where the requirements do not name mlflow. "
             "Name a version of mlflow that fits the others."
@@ -136,16 +171,16 @@ def _unresolved(model: Model, added: str, error: GeneratorError) -> str:
 
 def _read(model: Model, root: Path) -> Source:
     """Raises InvalidInput where a file is missing, unreadable or outside the repository."""
-    given = model.config.train.requirements
+    given, converts = model.config.train.requirements, model.config.serve.runtime == "onnx"
     if not isinstance(given, str):
         text = "".join(f"{item}\n" for item in given)
         reader = _Reader(root)
         reader.take(text, model.shown, model.folder, numbered=False, constraint=False)
-        return Source(tuple(reader.lines), (("", text), *reader.texts), model.folder, text)
+        return Source(tuple(reader.lines), (("", text), *reader.texts), model.folder, text, converts)
     path = model.path(given)
     reader = _Reader(root)
     text = reader.file(path, None, constraint=False)
-    return Source(tuple(reader.lines), tuple(reader.texts), str(PurePosixPath(path).parent), text)
+    return Source(tuple(reader.lines), tuple(reader.texts), str(PurePosixPath(path).parent), text, converts)
 
 
 class _Reader:

@@ -9,7 +9,7 @@ import pytest
 
 from generator.config.model import Model, load
 from generator.errors import GeneratorError, InvalidInput
-from generator.training.lock import DEFAULT_MLFLOW, lock_problems, lock_text
+from generator.training.lock import BOOSTING, CONVERSION, DEFAULT_MLFLOW, lock_problems, lock_text
 from tests.generator import workspaces
 
 
@@ -154,7 +154,10 @@ def test_an_inline_list(tmp_path: Path) -> None:
     assert resolver.asked == [("pandas\nmlflow<3\n", "3.11", tmp_path / ".")]
     assert messages(model, tmp_path) == []
     changed = model_with(tmp_path, "", train.replace("pandas", "polars"))
-    assert "model.yaml (train.requirements) or train.python has changed" in messages(changed, tmp_path)[0]
+    assert (
+        "model.yaml (train.requirements), train.python or serve.runtime has changed"
+        in messages(changed, tmp_path)[0]
+    )
 
 
 def test_a_model_among_many_names_itself_in_the_command(tmp_path: Path) -> None:
@@ -248,3 +251,47 @@ def test_a_contradiction_names_the_file_and_says_whose_mlflow_it_is(tmp_path: Pa
         "requirements.txt: the requirements cannot be locked for Python 3.11: Because mlflow"
     )
     assert "Name a version of mlflow that fits the others." in message
+
+
+def model_for_onnx(root: Path, requirements: str, runtime: str = "onnx") -> Model:
+    (model,) = workspaces.write(root, workspaces.model_yaml(f"serve: {{runtime: {runtime}}}\n")).models
+    (root / "requirements.txt").write_text(requirements)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("requirements", "added"),
+    [
+        ("scikit-learn\n", CONVERSION),
+        ("mlflow<3\nscikit-learn\n", CONVERSION),
+        ("lightgbm\n", (*CONVERSION, BOOSTING)),
+        ("XGBoost_CPU>=3\n", (*CONVERSION, BOOSTING)),
+    ],
+)
+def test_converters_are_added_where_the_model_is_to_become_onnx(
+    tmp_path: Path, requirements: str, added: tuple[str, ...]
+) -> None:
+    model, resolver = model_for_onnx(tmp_path, requirements), Resolver()
+    (tmp_path / "requirements.lock").write_text(lock_text(model, tmp_path, resolver))
+    lines = resolver.asked[0][0].splitlines()
+    assert [line for line in lines if "onnx" in line] == list(added)
+    header = (tmp_path / "requirements.lock").read_text().split("made-from")[0]
+    assert ", ".join(added) in " ".join(header.replace("#", "").split())
+    assert messages(model, tmp_path) == []
+
+
+def test_a_lock_is_stale_when_the_model_is_to_become_onnx_or_no_longer(tmp_path: Path) -> None:
+    for before, after in (("auto", "onnx"), ("onnx", "auto")):
+        (tmp_path / "requirements.lock").write_text(
+            lock_text(model_for_onnx(tmp_path, "scikit-learn\n", before), tmp_path, Resolver())
+        )
+        assert (
+            "serve.runtime has changed" in messages(model_for_onnx(tmp_path, "scikit-learn\n", after), tmp_path)[0]
+        )
+        assert messages(model_for_onnx(tmp_path, "scikit-learn\n", before), tmp_path) == []
+
+
+def test_a_contradiction_with_a_converter_says_whose_it_is(tmp_path: Path) -> None:
+    model = model_for_onnx(tmp_path, "protobuf<3\n")
+    with pytest.raises(GeneratorError, match=r"serve\.runtime: onnx adds them"):
+        lock_text(model, tmp_path, Resolver(refusal="Because onnx>=1.16 depends on protobuf>=3.20, …"))
