@@ -16,6 +16,7 @@ from inference.access.gate import KEY_STATE
 from inference.forms import Query
 from inference.metrics import CONTENT_TYPE
 from inference.model import Model
+from inference.pages import View
 from inference.service import Service, plain_answer, single_answer
 from inference.web import JsonBytes, content_type, json_response, parse_json, read_body
 
@@ -172,21 +173,26 @@ async def openapi_json(request: Request) -> Response:
 
 async def docs(request: Request) -> Response:
     """GET /docs."""
-    service = service_of(request)
-    known = _is_known(request)
-    document = _document(service) if known else openapi.document(service.release, None, None)
-    keyed = service.settings.api_keys is not None
-    text = pages.docs(service.release, document, _example(service) if known else None, keyed=keyed)
-    return HTMLResponse(text, headers={"Content-Security-Policy": pages.POLICY})
+    return _page(pages.docs(_view(request)))
 
 
 async def home(request: Request) -> Response:
     """GET /."""
-    service = service_of(request)
-    example = _example(service) if _is_known(request) else None
-    keyed = service.settings.api_keys is not None
-    text = pages.home(service.release, service.lifecycle.state, str(request.base_url), example, keyed=keyed)
+    return _page(pages.home(_view(request), str(request.base_url)))
+
+
+def _page(text: str) -> Response:
     return HTMLResponse(text, headers={"Content-Security-Policy": pages.POLICY})
+
+
+def _view(request: Request) -> View:
+    """Who has no key, where one is asked for, sees nothing of the model but name, version and state."""
+    service = service_of(request)
+    life, keyed = service.lifecycle, service.settings.api_keys is not None
+    if keyed and KEY_STATE not in request.scope["state"]:
+        return View(service.release, life.state, openapi.document(service.release, None, None), keyed)
+    classes = life.model.classes if life.model else None
+    return View(service.release, life.state, _document(service), keyed, describe(service), life.schema, classes)
 
 
 @functools.cache
@@ -205,11 +211,6 @@ def _document(service: Service) -> dict[str, Any]:
         service.release, service.lifecycle.schema, _example(service), strict=service.settings.strict
     )
     return guarded(document, service.settings)
-
-
-def _is_known(request: Request) -> bool:
-    """Whether the model's columns and rows may be shown to who asks."""
-    return service_of(request).settings.api_keys is None or KEY_STATE in request.scope["state"]
 
 
 def _example(service: Service) -> dict[str, Any] | None:

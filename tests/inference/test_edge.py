@@ -179,21 +179,6 @@ def test_metrics(client: Serve) -> None:
     assert "model_load_time_seconds " in text
 
 
-@pytest.mark.parametrize("path", ["/", "/docs"])
-def test_pages_load_nothing_from_elsewhere(client: Serve, path: str) -> None:
-    answer = client("orders").get(path)
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert not re.search(r"""(src|href)=["'](https?:)?//""", answer.text)
-    assert "shop 1.2.3" in answer.text
-
-
-def test_the_home_pages_curl(client: Serve) -> None:
-    text = client("orders").get("/").text
-    assert "curl -H &#x27;Content-Type: application/json&#x27; -d" in text
-    assert "http://testserver/predict" in text
-
-
 def test_a_slow_prediction_does_not_hold_up_the_probes(client: Serve) -> None:
     import httpx
 
