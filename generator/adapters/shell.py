@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from generator.errors import GeneratorError
+
+MOST_OUTPUT = 64 * 2**20  # bytes of one stream that are kept
 
 
 class ProcessFailed(GeneratorError):
@@ -57,25 +63,82 @@ def run(
 ) -> str:
     """What the program printed on standard output.
 
-    `env` is added to this process's environment. `timeout` is in seconds. Raises ProcessFailed.
+    `env` is added to this process's environment. `timeout` is in seconds. Raises ProcessFailed, also where the
+    program prints more than MOST_OUTPUT bytes: many a program is somebody else's model.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             argv,
             cwd=cwd,
             env=clean_environment(env),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,  # a buffer's lock, held by a thread that waits for a pipe, could not be closed
         )
     except FileNotFoundError as error:
         raise MissingProgram(f"{argv[0]} is not installed, or is not on the PATH") from error
+    with process:
+        try:
+            stdout, stderr = _output(process, stdin, timeout)
+        except _Unanswered as error:
+            raise ProcessFailed(argv, str(error), "", "") from error
+        finally:
+            process.kill()  # where it still runs: a timeout, too much output, an interrupt
+    if process.returncode:
+        raise ProcessFailed(argv, process.returncode, stdout, stderr)
+    return stdout
+
+
+class _Unanswered(Exception):
+    """Why a program was ended."""
+
+
+class _Reader(threading.Thread):
+    """Keeps what comes out of one pipe; ends the program where that is too much."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stream: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.content, self._process, self._stream = bytearray(), process, stream
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
+            while chunk := os.read(self._stream.fileno(), 65536):
+                self.content += chunk
+                if len(self.content) > MOST_OUTPUT:
+                    self._process.kill()
+                    return
+
+    @property
+    def text(self) -> str:
+        return self.content.decode(errors="replace").replace("\r\n", "\n")
+
+
+def _output(process: subprocess.Popen[bytes], stdin: str | None, timeout: float) -> tuple[str, str]:
+    """Standard output and error, when both are closed and the program has ended."""
+    deadline = time.monotonic() + timeout
+    assert process.stdout is not None
+    assert process.stderr is not None
+    readers = [_Reader(process, process.stdout), _Reader(process, process.stderr)]
+    if stdin is not None:
+        threading.Thread(target=_feed, args=(process, memoryview(stdin.encode())), daemon=True).start()
+    for reader in readers:
+        reader.join(max(0.0, deadline - time.monotonic()))
+    if any(len(reader.content) > MOST_OUTPUT for reader in readers):
+        raise _Unanswered(f"more than {MOST_OUTPUT // 2**20} MiB of output")
+    try:
+        process.wait(max(0.01, deadline - time.monotonic()))
     except subprocess.TimeoutExpired as error:
-        raise ProcessFailed(argv, f"no answer in {timeout:.0f} s", "", "") from error
-    if done.returncode:
-        raise ProcessFailed(argv, done.returncode, done.stdout, done.stderr)
-    return done.stdout
+        raise _Unanswered(f"no answer in {timeout:.0f} s") from error
+    if any(reader.is_alive() for reader in readers):
+        raise _Unanswered(f"no answer in {timeout:.0f} s")
+    return readers[0].text, readers[1].text
+
+
+def _feed(process: subprocess.Popen[bytes], content: memoryview) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError, ValueError):  # it does not want all of it, or has ended
+        while content:
+            content = content[process.stdin.write(content) :]
+        process.stdin.close()
