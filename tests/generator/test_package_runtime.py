@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generator.artifacts import BuiltImage
+from generator.artifacts import BuiltImage, Conversion
+from generator.disk import folder_sha256
+from generator.errors import GeneratorError
 from generator.image.archive import read_archive
 from generator.image.labels import read_labels
 from generator.ports import Parity, Replay
 from generator.release import Release
-from generator.stages.package import Packager, package
-from tests.generator.packaged import Report, ingredients, lay_out
+from generator.stages.package import Ingredients, Packager, package
+from tests.generator.packaged import Predicted, Report, ingredients, lay_out
 from tests.generator.test_package import GOLDEN, Locks, OneLayer, refusal
 from tests.generator.workspaces import SMALLEST
 
@@ -94,3 +97,108 @@ def test_an_image_that_serves_otherwise_than_it_is_told_is_refused(tmp_path: Pat
 def test_golden_rows_decide_as_well(tmp_path: Path) -> None:
     release = lay_out(tmp_path)
     assert "row 1: recorded 1" in refusal(release, ingredients(release, GOLDEN), OneLayer([0, 0, 1]))
+
+
+ONNX = SMALLEST + "serve: {runtime: onnx}\n"
+
+
+def converted(
+    root: Path, *, reason: str | None = None, refuses_gaps: bool = False, model_yaml: str = ONNX
+) -> tuple[Release, Ingredients]:
+    """A release whose model the training job converted, or could not convert."""
+    release = lay_out(root, model_yaml=model_yaml)
+    model, folder = release.store.folder / "model", release.store.folder / "onnx"
+    (model / "model.pkl").write_text("a pickle")
+    (model / "input_example.json").write_text("{}")
+    made = Conversion(reason=reason)
+    if reason is None:
+        folder.mkdir()
+        for name in ("converted.onnx", "converted.json"):
+            (folder / name).write_text(name)
+        made = Conversion(
+            sha256=folder_sha256(folder), rows=5020, largest_difference=3e-7, refuses_gaps=refuses_gaps
+        )
+    given = ingredients(release, GOLDEN)
+    return release, replace(given, trained=given.trained.model_copy(update={"converted": made}))
+
+
+def test_a_converted_model_is_served_without_what_it_was_trained_with(tmp_path: Path) -> None:
+    release, given = converted(tmp_path)
+    engine, locks = OneLayer([0, 1, 1], native="onnx"), Locks()
+    built = package(release, given, Packager(engine, locks, Report()))
+    assert built.served.summary == "served by onnx (5020 rows compared, largest difference 3e-07)"
+    assert (built.served.converted, built.record.runtime, engine.compared) == (True, "onnx", [])
+    context = engine.built[0]["context"]
+    assert {path.name for path in (context / "model").iterdir()} == {
+        "MLmodel", "input_example.json", "converted.onnx", "converted.json",
+    }  # fmt: skip
+    wanted = locks.asked[0]["requirements"].splitlines()
+    assert wanted[0] == "onnxruntime"
+    assert not [line for line in wanted if line.startswith(("mlflow", "scikit", "pandas"))]
+    assert "numpy==2.4.0" in locks.asked[0]["constraints"], "the image computes with other versions"
+
+
+def test_gaps_that_a_converted_model_refuses_are_said(tmp_path: Path) -> None:
+    release, given = converted(tmp_path, refuses_gaps=True)
+    built = package(release, given, Packager(OneLayer([0, 1, 1], native="onnx"), Locks(), Report()))
+    assert "missing values are refused, which the model itself would answer" in built.summary
+
+
+def test_a_model_that_could_not_be_converted_goes_on_and_says_why(tmp_path: Path) -> None:
+    release, given = converted(tmp_path, reason="its column kind is of type string")
+    built = package(release, given, Packager(OneLayer([0, 1, 1]), Locks(), Report()))
+    assert built.served.summary == (
+        "served by sklearn (not converted to ONNX: its column kind is of type string; "
+        "4096 rows compared, largest difference 0)"
+    )
+    assert not built.served.converted
+
+
+def test_golden_numbers_of_a_converted_model_have_the_tolerance_of_32_bits(tmp_path: Path) -> None:
+    release, given = converted(tmp_path)
+    golden = ingredients(release, Predicted(GOLDEN.request, [0.5, 2e5, 1.0])).trained.golden
+    given = replace(given, trained=given.trained.model_copy(update={"golden": golden}))
+    near, far = [0.500004, 2e5 + 1, 1.0], [0.50002, 2e5, 1.0]
+    built = package(release, given, Packager(OneLayer(near, native="onnx"), Locks(), Report()))
+    assert built.largest_difference == pytest.approx(5e-6, rel=1e-3)
+    with pytest.raises(GeneratorError, match="converted to ONNX, numbers may differ by 1e-05"):
+        package(release, given, Packager(OneLayer(far, native="onnx"), Locks(), Report()))
+
+
+def test_an_image_that_does_not_take_the_converted_model_is_refused(tmp_path: Path) -> None:
+    release, given = converted(tmp_path)
+    assert "is to serve with onnx, but served with sklearn" in refusal(release, given, OneLayer([0, 1, 1]))
+
+
+@pytest.mark.parametrize("forgery", ["changed", "added", "missing", "gone"])
+def test_a_forged_conversion_is_refused(tmp_path: Path, forgery: str) -> None:
+    release, given = converted(tmp_path)
+    folder = release.store.folder / "onnx"
+    if forgery == "changed":
+        (folder / "converted.json").write_text("{}")
+    elif forgery == "added":
+        (folder / "model.pkl").write_text("a pickle")
+    elif forgery == "missing":
+        (folder / "converted.onnx").unlink()
+    else:
+        shutil.rmtree(folder)
+    assert "onnx is not what the model was converted to" in refusal(release, given, OneLayer([0, 1, 1]))
+
+
+def test_more_files_are_refused_even_where_train_json_was_forged_as_well(tmp_path: Path) -> None:
+    release, given = converted(tmp_path)
+    folder = release.store.folder / "onnx"
+    (folder / "model.pkl").write_text("a pickle")
+    made = Conversion(sha256=folder_sha256(folder))
+    given = replace(given, trained=given.trained.model_copy(update={"converted": made}))
+    assert "onnx is not what the model was converted to" in refusal(release, given, OneLayer([0, 1, 1]))
+
+
+def test_a_conversion_that_nobody_asked_for_is_refused(tmp_path: Path) -> None:
+    release, given = converted(tmp_path / "one", model_yaml=SMALLEST)
+    assert "train.json speaks of a conversion, but serve.runtime" in refusal(release, given)
+    release = lay_out(tmp_path / "two", model_yaml=ONNX)
+    assert "train.json does not speak of a conversion" in refusal(release, ingredients(release, GOLDEN))
+    release, given = converted(tmp_path / "three", reason="why not")
+    (release.store.folder / "onnx").mkdir()
+    assert "of which train.json says nothing" in refusal(release, given)
