@@ -217,7 +217,8 @@ def _refuse_nested(record: Mapping[str, Any], schema: Schema, message: str) -> N
     nested = {column.name for column in schema.columns if column.type in NESTED_TYPES}
     for key, value in record.items():
         if not plain_scalar(value) and key not in nested:
-            raise RequestError("invalid_form", f"{message}, but {key!r} is none", column=key)
+            kind = "a list" if isinstance(value, list) else "an object"
+            raise RequestError("invalid_form", f"{message}, but {key!r} holds {kind}", column=key)
 
 
 def _refuse_v2(value: Any, schema: Schema, name: str) -> None:
