@@ -50,13 +50,13 @@ def background(
         with contextlib.suppress(OSError):
             assert process.stdin is not None
             process.stdin.close()
-        _ended(process)
+        end(process, GRACE + 2 * reaper.LAST_KILL)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Waits for the reaper, which needs no longer than its own limits; a stuck one must not stop us, too."""
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Waits for a reaper that was told to end; one that is stuck after `seconds` is killed and holds up nobody."""
     try:
-        process.wait(GRACE + 2 * reaper.LAST_KILL)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()  # Linux then kills the program as well
         process.wait()

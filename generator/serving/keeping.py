@@ -47,6 +47,7 @@ class Keeper:
                     looked = time.monotonic()
         finally:
             if self._now is not None:
+                self.reporter.say("ending the server; it finishes its requests")
                 self._now.close()
 
     def _check(self) -> None:

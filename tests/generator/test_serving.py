@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.harness import MlflowHarness
+from generator.config.model import Model, load
 from generator.errors import GeneratorError
 from generator.image.context import release_facts
 from generator.plan.pipeline import Stage
@@ -22,6 +23,7 @@ from generator.serving.keeping import Keeper
 from generator.serving.naming import RegisteredName, RunName, parse
 from generator.serving.origin import FolderOrigin, Origin
 from generator.serving.starting import Started, Starter, listening, url_of
+from generator.serving.tracking import tracking_of
 from generator.serving.where import Asked, origin_of
 from tests.generator.packaged import Report, ingredients, lay_out
 from tests.generator.serving_parts import (
@@ -141,6 +143,25 @@ class TestFolder:
             ):
                 keeper.keep(reload=False, ready=kill)
         assert not list((work / "engine/images").iterdir())
+
+    def test_a_source_that_cannot_be_looked_at_is_told_once(self, tmp_path: Path, work: Path) -> None:
+        @dataclass(frozen=True)
+        class Flaky(FolderOrigin):
+            def look(self) -> object:
+                if (tmp_path / "away").exists():
+                    raise GeneratorError("the registry is away")
+                return super().look()
+
+        folder = save(tmp_path / "model", 1.0)
+        with kept(Flaky(folder, tmp_path), work) as server:
+            (tmp_path / "away").touch()
+            server.wait_for("model cannot be looked at, the model stays: the registry is away")
+            save(folder, 2.0)
+            assert ask(server.port)["predictions"] == [1.0]
+            (tmp_path / "away").unlink()
+            server.wait_for("serving model 0.0.0")
+            assert ask(server.port)["predictions"] == [2.0]
+        assert len([line for line in server.said if "the registry is away" in line]) == 1
 
     def test_facts_of_a_folder_and_of_a_release(self, tmp_path: Path) -> None:
         release = lay_out(tmp_path / "repo")
@@ -300,6 +321,48 @@ class TestRegistry:
         origin_of(Asked("churn", tmp_path), report, environments=environments).look()
         assert environments.compiled == []
         assert "asking with the MLflow of requirements.lock" in report.said
+
+
+class TestTracking:
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Model:
+        (tmp_path / "model.yaml").write_text(
+            SMALLEST + "tracking: {uri: https://mlflow.example.com, secret: CORP_TOKEN}\n"
+        )
+        (found,) = load(tmp_path)
+        return found
+
+    def test_the_nearest_word_wins(self, model: Model) -> None:
+        environ = {"MLFLOW_TRACKING_URI": "http://environment"}
+        assert tracking_of("http://flag", model, environ).uri == "http://flag"
+        assert tracking_of(None, model, environ).uri == "http://environment"
+        assert tracking_of(None, model, {}).uri == "https://mlflow.example.com"
+
+    def test_the_secret_goes_to_the_server_that_it_is_for_alone(self, model: Model) -> None:
+        environ = {"CORP_TOKEN": "t0ken-of-corp", "PYTHONPATH": "/ours"}
+        ours = tracking_of(None, model, environ)
+        assert ours.variables["MLFLOW_TRACKING_TOKEN"] == "t0ken-of-corp"
+        assert "t0ken-of-corp" in ours.secrets
+        assert "t0ken-of-corp" not in repr(ours)
+        assert "PYTHONPATH" not in ours.variables
+        assert "MLFLOW_TRACKING_TOKEN" not in tracking_of("http://flag", model, environ).variables
+
+    def test_an_artifact_store_that_needs_a_package_gets_it(self, tmp_path: Path) -> None:
+        class WithoutBoto:
+            def __init__(self) -> None:
+                self.asked = 0
+
+            def call(self, *_: object, **__: object) -> dict[str, object]:
+                self.asked += 1
+                error = "ModuleNotFoundError: No module named 'boto3'"
+                broken = {"kind": "model-broken", "name": "churn", "stage": "download", "error": error}
+                return {"ok": False, "problem": broken} if self.asked == 1 else {"ok": True, "version": "1"}
+
+        environments, harness = Environments(), WithoutBoto()
+        asked = Asked("models:/churn/1", tmp_path, "databricks")
+        origin_of(asked, Report(), environments=environments, harness=harness).bring(tmp_path / "out")
+        assert environments.compiled == ["mlflow-skinny>=3,<3.14\n", "mlflow-skinny>=3,<3.14\nboto3\n"]
+        assert harness.asked == 2
 
 
 def test_no_server_is_named(tmp_path: Path) -> None:
