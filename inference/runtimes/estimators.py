@@ -16,7 +16,17 @@ _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType)
 LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm"})
 """Packages whose estimators we know: a row's prediction depends on that row alone, but for those in _MIXING."""
 
-_HARMLESS = LIBRARIES | {"numpy", "scipy", "builtins", "collections", "functools", "re", "pandas", "joblib"}
+_HARMLESS = LIBRARIES | {
+    "numpy",
+    "scipy",
+    "builtins",
+    "collections",
+    "ctypes",
+    "functools",
+    "re",
+    "pandas",
+    "joblib",
+}
 """Packages whose objects such an estimator may hold without being somebody's own."""
 
 _MIXING = frozenset({"NMF", "MiniBatchNMF", "PatchExtractor"})
