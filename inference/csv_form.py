@@ -1,13 +1,15 @@
 """A text/csv body for /invocations: the first line names the columns, an empty cell is a gap.
 
 CSV has no types; the schema's columns say what a cell's text means. Cells then go through the same checks
-as JSON values.
+as JSON values. In a column of strings every cell is text, but an empty one is a gap where the column may have
+gaps.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +18,21 @@ from inference import batch
 from inference.batch import Rules
 from inference.errors import RequestError, bad_form
 from inference.forms import Query
-from inference.schema import Schema
+from inference.schema import Column, Schema
 from inference.tables import Batch
 
 _GAPS = frozenset({"", "NaN", "nan", "NA", "N/A", "null", "None"})  # what pandas writes and reads as missing
+_NO_HEADER = re.compile(r";\s*header\s*=\s*\"?absent", re.IGNORECASE)
+_DIGITS = 20  # a whole number of 64 bits has fewer
+_ANYTHING = Column("", "", "unknown")
 _BOOLEANS = {"true": True, "false": False}
+
+
+def check_parameters(content_type: str) -> None:
+    """Refuse a table that is said to have no header line: nothing else tells its columns."""
+    if _NO_HEADER.search(content_type):
+        message = "the first line of text/csv must name the columns; header=absent is not taken"
+        raise RequestError("unsupported_media_type", message, status=415)
 
 
 def read(body: bytes, schema: Schema, rules: Rules) -> Query:
@@ -41,17 +53,19 @@ def _batch(header: list[str], rows: list[list[str]], schema: Schema, rules: Rule
         if header != [str(position) for position in range(len(header))]:
             message = "this model has no column names; the first line must be 0,1,2 and so on"
             raise RequestError("no_column_names", message)
-        types = [column.type for column in schema.columns] or ["unknown"] * len(header)
-        by_position = [_cells(kind, cells) for kind, cells in zip(types, zip(*rows, strict=True), strict=False)]
+        known = schema.columns or [_ANYTHING] * len(header)
+        by_position = [
+            _cells(column, cells) for column, cells in zip(known, zip(*rows, strict=True), strict=False)
+        ]
         if len(by_position) < len(header):
-            raise RequestError("wrong_width", f"this model takes {len(types)} columns, not {len(header)}")
+            raise RequestError("wrong_width", f"this model takes {len(known)} columns, not {len(header)}")
         return batch.from_rows(schema, list(zip(*by_position, strict=True)), rules)
     if len(set(header)) < len(header):
         twice = Counter(header).most_common(1)[0][0]
         raise RequestError("duplicate_column", f"column {twice!r} is given twice", column=twice)
-    types_by_name = {column.name: column.type for column in schema.columns}
+    by_name = {column.name: column for column in schema.columns}
     columns = {
-        name: _cells(types_by_name.get(name, "string"), cells)
+        name: _cells(by_name[name], cells) if name in by_name else cells
         for name, cells in zip(header, zip(*rows, strict=True), strict=True)
     }
     return batch.from_columns(schema, columns, rules)
@@ -72,27 +86,47 @@ def _lines(body: bytes) -> tuple[list[str], list[list[str]]]:
     return lines[0], [line or [""] for line in lines[1:] if line or alone]
 
 
-def _cells(kind: str, texts: Sequence[str]) -> list[Any]:
-    if kind in ("string", "binary"):
-        return list(texts)
-    cells = [_cell(kind, text) for text in texts]
+def _cells(column: Column, texts: Sequence[str]) -> list[Any]:
+    """The JSON values that the texts stand for; text that fits no type stays text and is refused later."""
+    if column.type in ("string", "binary"):
+        return [text or None for text in texts] if column.nullable else list(texts)
+    if column.type in ("datetime", "boolean"):
+        return [None if text in _GAPS else _BOOLEANS.get(text.lower(), text) for text in texts]
+    numbers = _numbers(column.type, texts)
+    if numbers is not None:
+        return numbers
+    cells = [_cell(column.type, text) for text in texts]
     # A column of unknown type is one of numbers only when every cell is a number.
-    if kind == "unknown" and any(isinstance(cell, str) for cell in cells):
+    if column.type == "unknown" and any(isinstance(cell, str) for cell in cells):
         return [None if text in _GAPS else text for text in texts]
     return cells
 
 
+def _numbers(kind: str, texts: Sequence[str]) -> list[Any] | None:
+    """All cells at once; None where one is no number of the column's kind, or one that only Python reads so."""
+    if not _is_plain("".join(texts)):
+        return None
+    whole = kind in ("integer", "long") or (kind == "unknown" and max(map(len, texts), default=0) < _DIGITS)
+    try:
+        return [None if text in _GAPS else (int if whole else float)(text) for text in texts]
+    except ValueError:
+        return None
+
+
 def _cell(kind: str, text: str) -> Any:
-    """The JSON value that a cell's text stands for; text that fits no type stays text and is refused later."""
     if text in _GAPS:
         return None
-    if kind == "boolean" or (kind == "unknown" and text.lower() in _BOOLEANS):
-        return _BOOLEANS.get(text.lower(), text)
-    if kind == "datetime":
-        return text
+    if kind == "unknown" and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
     for convert in (int, float):
         try:
-            return convert(text)
+            if _is_plain(text) and (convert is float or len(text) < _DIGITS):
+                return convert(text)
         except ValueError:
             continue
     return text
+
+
+def _is_plain(text: str) -> bool:
+    """Python also takes 1_000 and digits of other scripts for numbers."""
+    return text.isascii() and "_" not in text

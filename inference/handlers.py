@@ -55,6 +55,8 @@ async def invocations(request: Request) -> Response:
     service = service_of(request)
     service.lifecycle.require_model()
     media = content_type(request, "application/json", "text/csv")
+    if media == "text/csv":
+        csv_form.check_parameters(request.headers["content-type"])
     body = await read_body(request, service.settings.max_body_bytes)
 
     def read(model: Model) -> Query:

@@ -85,7 +85,9 @@ def test_infer(client: Serve, model: str) -> None:
 @pytest.mark.parametrize("model", ["orders", "types", "names-only", "bare", "unknown"])
 def test_csv(client: Serve, model: str) -> None:
     served = client(model)
-    words = st.sampled_from(["a", "b", "0", "1", ",", "\n", '"', "\r", "NaN", "x", "long", "1e999", "\0", "é"])
+    words = st.sampled_from(
+        ["a", "b", "0", "1", "9" * 25, "_", "inf", ",", "\n", '"', "\r", "NaN", "x", "long", "1e999", "\0", "é"]
+    )
 
     @QUICK
     @given(st.lists(words, max_size=20).map("".join).map(str.encode) | st.binary(max_size=20))

@@ -216,7 +216,8 @@ def test_mlflow_ping_and_version(client: Serve) -> None:
 )
 def test_invocations(client: Serve, body: Any) -> None:
     answer = client("orders").post("/invocations", json=body)
-    assert (answer.status_code, answer.json()) == (200, {"predictions": [12.0]})
+    assert (answer.status_code, answer.content) == (200, b'{"predictions":[12.0]}')
+    assert answer.headers["Content-Type"] == "application/json"
 
 
 def test_invocations_errors(client: Serve) -> None:
@@ -249,7 +250,21 @@ CSV: list[tuple[str, str, bytes, Any]] = [
     ("unnamed, width", "unnamed", b"0,1\n3,4\n", (400, "wrong_width")),
     ("no signature, words", "words", b"n,colour\n0,red\n1,blue\n", ["r", "b"]),
     ("tensors", "tensor", b"0,1\n1,2\n", (400, "invalid_form")),
-    ("booleans", "types", b"boolean\nTrue\n", [{"boolean": "True"}]),
+    ("booleans", "types", b"boolean\nTrue\nfalse\n", [{"boolean": "True"}, {"boolean": "False"}]),
+    ("a wrong boolean", "types", b"boolean\nyes\n", (400, "wrong_type")),
+    ("dates", "types", b"datetime,long\n2024-01-31,1\n", [{"datetime": "Timestamp('2024-01-31 00:00:00')"}]),
+    ("long exactly", "types", b"long\n9007199254740993\n", [{"long": "9007199254740993"}]),
+    ("a long with a point", "types", b"long\n5.0\n", [{"long": "5"}]),
+    ("over 64 bits", "types", b"long\n9223372036854775808\n", (400, "out_of_range")),
+    ("thousands of digits", "types", b"long\n" + b"9" * 5000, (400, "wrong_type")),
+    ("thousands of digits, no type", "names-only", b"a,b\n" + b"9" * 5000 + b",1", (400, "refused_by_model")),
+    ("Python's own numbers", "orders", b"a,b\n1_0,2\n", (400, "wrong_type")),
+    ("digits of another script", "orders", "a,b\n\u0661,2\n".encode(), (400, "wrong_type")),
+    ("text stays text", "types", b"string,long\nNA,1\n007,1\n", [{"string": "'NA'"}, {"string": "'007'"}]),
+    ("an empty optional string", "types", b"string,long\n,1\n", [{"string": "None"}]),
+    ("bytes", "types", b"binary,long\naGk=,1\n", [{"binary": "b'hi'"}]),
+    ("a list", "types", b"array,long\n[1],1\n", (400, "wrong_type")),
+    ("numbers without types, a gap", "lightgbm-names", b"a,b\n1,\n0,1\n", ["yes", "no"]),
 ]
 
 
@@ -262,8 +277,45 @@ def test_csv(client: Serve, model: str, body: bytes, expected: Any) -> None:
     assert answer.status_code == 200, answer.text
     found = answer.json()["predictions"]
     if isinstance(expected[0], dict):
-        found = [{key: row[key] for key in expected[0]} for row in found]
+        found = [{key: row[key] for key in wanted} for row, wanted in zip(found, expected, strict=True)]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("media", "status"),
+    [
+        ("text/csv", 200),
+        ("text/csv; charset=utf-8", 200),
+        ("Text/CSV;charset=UTF-8; header=present", 200),
+        ("text/csv; header=absent", 415),
+        ('text/csv; charset=utf-8; Header="absent"', 415),
+        ("text/csv; charset=latin-1", 415),
+        ("text/tab-separated-values", 415),
+        ("application/json; charset=utf-8; format=pandas-split", 400),
+    ],
+)
+def test_csv_and_the_parameters_of_its_type(client: Serve, media: str, status: int) -> None:
+    answer = client("orders").post("/invocations", content=b"a,b\n1,2\n", headers={"Content-Type": media})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.content == b'{"predictions":[12.0]}'
+
+
+def test_invocations_with_params(client: Serve) -> None:
+    body = {"dataframe_split": {"columns": ["mood"], "data": [["params"]]}, "params": {"t": 2}}
+    answer = client("moody").post("/invocations", json=body)
+    assert answer.json() == {"predictions": [{"t": 2.0, "name": "x"}]}
+    wrong = client("moody").post("/invocations", json=body | {"params": {"t": "hot"}})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "refused_by_model")
+
+
+def test_what_mlflow_1_called_its_forms(client: Serve) -> None:
+    """`pandas-split` and `pandas-records` without an envelope mean the same here."""
+    for body in ({"columns": ["b", "a"], "data": [[2, 1]]}, [{"a": 1, "b": 2}]):
+        answer = client("orders").post(
+            "/invocations", json=body, headers={"Content-Type": "application/json; format=pandas-split"}
+        )
+        assert answer.content == b'{"predictions":[12.0]}'
 
 
 def test_csv_is_only_for_invocations(client: Serve) -> None:
