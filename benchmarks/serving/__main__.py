@@ -91,7 +91,7 @@ def machine() -> str:
     """Processor, cores and Python."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return f"{len(os.sched_getaffinity(0))} cores of {model or platform.machine()}, Python {environments.PYTHON}"
+    return f"{os.cpu_count()} cores of {model or platform.machine()}, Python {environments.PYTHON}"
 
 
 def _parser() -> argparse.ArgumentParser:

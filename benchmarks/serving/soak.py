@@ -176,12 +176,18 @@ def memory(result: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def verdicts(result: Mapping[str, Any]) -> dict[str, bool]:
-    """What was to be, and whether it was."""
+    """What was to be, and whether it was.
+
+    With every connection waiting, a fair server answers each once in connections / accepted-a-second.
+    """
+    accepted = result["statuses"].get("200", 0)
+    fair = result["connections"] * result["seconds"] / max(1, accepted) * 1000
     return {
         f"memory within {FLAT:.0%} after the warm-up": memory(result)[1] <= FLAT,
         "no error but the overload answer": set(result["statuses"]) <= _OVERLOAD and not result["broken"],
         "every refusal says when to come again": not result["without_retry_after"],
-        "every accepted request got its own right answer": not result["wrong"] and "200" in result["statuses"],
+        "every accepted request got its own right answer": accepted > 0 and not result["wrong"],
+        "p99 at most twice a turn of all connections": accepted > 0 and result["p99_ms"] <= 2 * fair,
     }
 
 
