@@ -1,15 +1,15 @@
-"""The Open Inference Protocol V2, and MLflow's scoring protocol."""
+"""The Open Inference Protocol V2 in JSON; test_v2_binary.py has its bytes."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import pandas as pd
 import pytest
-from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
-from inference import __version__
+from inference import __version__, v2, v2_metadata
+from inference.batch import Rules
+from inference.schema import Schema
 from tests.inference.conftest import Serve
 
 INFER = "/v2/models/shop/infer"
@@ -136,6 +136,87 @@ def test_whatever_a_model_returns(client: Serve, mood: str, expected: Any) -> No
     assert outputs(client("moody"), {"inputs": [tensor("mood", [mood], "BYTES")]}) == expected
 
 
+@pytest.mark.parametrize(
+    "datatype",
+    [f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)] + ["FP16", "FP32", "FP64"],
+)
+def test_numbers_of_each_datatype(client: Serve, datatype: str) -> None:
+    for data in ([1, 2, 3, 4], [[1, 2], [3, 4]]):
+        body = {"inputs": [tensor("all", data, datatype, [2, 2])]}
+        for model in ("tensor", "numbered"):
+            answer = client(model).post(INFER, json=body)
+            assert answer.content == (
+                b'{"model_name":"shop","model_version":"1.2.3","outputs":'
+                b'[{"name":"predict","shape":[2],"datatype":"FP64","data":[12.0,34.0]}]}'
+            )
+
+
+@pytest.mark.parametrize(
+    ("column", "datatype", "value", "shown"),
+    [
+        ("boolean", "BOOL", True, "True"),
+        ("integer", "INT32", -5, "-5"),
+        ("long", "UINT64", 2**63 - 1, "9223372036854775807"),
+        ("float", "FP32", 0.5, "0.5"),
+        ("double", "FP64", None, "nan"),
+        ("string", "BYTES", "é", "'é'"),
+        ("string", "BYTES", None, "None"),
+        ("binary", "BYTES", "aGk=", "b'hi'"),
+        ("datetime", "BYTES", "2024-01-31", "Timestamp('2024-01-31 00:00:00')"),
+    ],
+)
+def test_values_of_each_column_type(client: Serve, column: str, datatype: str, value: Any, shown: str) -> None:
+    (answer,) = outputs(client("types"), {"inputs": [tensor(column, [value], datatype)]})
+    found = json.loads(answer["data"][0].replace('\\"', '"'))[column]
+    assert found.removeprefix("np.float64(").removesuffix(")") == shown or found == shown
+
+
+def test_parameters_of_the_signature_reach_the_model(client: Serve) -> None:
+    body = {"inputs": [tensor("mood", ["params"], "BYTES")], "parameters": {"t": 2.5, "priority": 1}}
+    assert outputs(client("moody"), body) == predicted(['{"t":2.5,"name":"x"}'], "BYTES")
+
+
+def test_what_may_be_null_or_empty(client: Serve) -> None:
+    body = {"inputs": [A | {"parameters": None}, B], "id": None, "parameters": None}
+    for wanted in (None, []):
+        answer = client("labels").post(INFER, json=body | {"outputs": wanted})
+        assert answer.json() == {
+            "model_name": "shop",
+            "model_version": "1.2.3",
+            "outputs": predicted(["yes"], "BYTES"),
+        }
+
+
+def test_outputs_have_the_signatures_names() -> None:
+    price = [{"type": "double", "name": "price", "required": True}]
+    assert v2_metadata.outputs(price, None) == [{"name": "price", "datatype": "FP64", "shape": [-1]}]
+    query = v2.read({"inputs": [tensor("x", [1], shape=[1, 1])]}, None, Schema(width=1, named=False), Rules("1"))
+    (entry,), _ = v2.write(query, [2.5], None, v2_metadata.names(price))
+    assert entry == {"name": "price", "shape": [1], "datatype": "FP64", "data": [2.5]}
+    two = [{"type": "string", "name": "label"}, {"type": "float", "name": "score"}]
+    assert [item["datatype"] for item in v2_metadata.outputs(two, None)] == ["BYTES", "FP32"]
+    image = [{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 3]}}]
+    assert v2_metadata.outputs(image, None) == [{"name": "predict", "datatype": "FP32", "shape": [-1, 3]}]
+
+
+@pytest.mark.parametrize(
+    ("model", "datatype", "shape"),
+    [
+        ("labels", "BYTES", [-1]),
+        ("integers", "INT64", [-1]),
+        ("booleans", "BOOL", [-1]),
+        ("linear", "FP64", [-1]),
+        ("two-outputs", "BYTES", [-1, 2]),
+    ],
+)
+def test_metadata_of_what_a_model_answers(client: Serve, model: str, datatype: str, shape: Any) -> None:
+    told = client(model).get("/v2/models/shop").json()["outputs"][0]
+    assert told == {"name": "predict", "datatype": datatype, "shape": shape}
+    (found,) = outputs(client(model), {"inputs": [A, B]})
+    assert found["datatype"] == datatype
+    assert len(found["shape"]) == len(shape)
+
+
 A, B = tensor("a", [1]), tensor("b", [0])
 WRONG_V2: list[tuple[str, Any, str]] = [
     ("no object", [1], "invalid_form"),
@@ -158,6 +239,29 @@ WRONG_V2: list[tuple[str, Any, str]] = [
     ("BOOL for a double", {"inputs": [tensor("a", [True], "BOOL"), B]}, "wrong_type"),
     ("id no string", {"inputs": [A, B], "id": 1}, "invalid_form"),
     ("outputs no list", {"inputs": [A, B], "outputs": "predict"}, "invalid_form"),
+    ("parameters no object", {"inputs": [A, B], "parameters": [1]}, "invalid_form"),
+    (
+        "an output's parameters",
+        {"inputs": [A, B], "outputs": [{"name": "predict", "parameters": 1}]},
+        "invalid_form",
+    ),
+    ("a flag", {"inputs": [A, B], "parameters": {"binary_data_output": 1}}, "invalid_form"),
+    (
+        "classification",
+        {"inputs": [A, B], "outputs": [{"name": "predict", "parameters": {"classification": 2}}]},
+        "invalid_form",
+    ),
+    (
+        "shared memory",
+        {
+            "inputs": [
+                {"name": "a", "shape": [1], "datatype": "FP64", "parameters": {"shared_memory_region": "x"}},
+                B,
+            ]
+        },
+        "invalid_form",
+    ),
+    ("an object as a value", {"inputs": [A | {"data": [{"x": 1}]}, B]}, "wrong_type"),
     ("unknown output", {"inputs": [A, B], "outputs": [{"name": "zzz"}]}, "unknown_output"),
     ("the same twice", {"inputs": [A, A]}, "duplicate_column"),
     ("one missing", {"inputs": [A]}, "missing_column"),
@@ -195,137 +299,3 @@ def test_v2_model_bug(client: Serve) -> None:
     assert answer.status_code == 500
     assert isinstance(answer.json()["error"], str)
     assert "secret" not in answer.text
-
-
-# MLflow's own
-
-
-def test_mlflow_ping_and_version(client: Serve) -> None:
-    assert client("orders").get("/ping").status_code == 200
-    assert client("orders").get("/version").text.split(".")[0] in "23"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"dataframe_split": {"columns": ["b", "a"], "data": [[2, 1]]}},
-        {"dataframe_records": [{"a": 1, "b": 2}]},
-        {"instances": [{"a": 1, "b": 2}]},
-        {"inputs": {"a": [1], "b": [2]}},
-    ],
-)
-def test_invocations(client: Serve, body: Any) -> None:
-    answer = client("orders").post("/invocations", json=body)
-    assert (answer.status_code, answer.content) == (200, b'{"predictions":[12.0]}')
-    assert answer.headers["Content-Type"] == "application/json"
-
-
-def test_invocations_errors(client: Serve) -> None:
-    answer = client("orders").post("/invocations", json={"instances": [[1]]})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "wrong_width")
-
-
-CSV: list[tuple[str, str, bytes, Any]] = [
-    ("by name", "orders", b"b,a\n2,1\n4,3.5\n", [12, 39]),
-    ("CRLF and a mark", "orders", b"\xef\xbb\xbfa,b,note\r\n1,2,x\r\n", [12]),
-    ("quoted", "orders", b'a,b,note\n1,2,"x,\n""y"""\n', [12]),
-    ("unknown left out", "orders", b",a,b\n0,1,2\n", [12]),
-    ("a gap in a double", "orders", b"a,b\n,2\nNaN,2\n", [None, None]),
-    ("a gap in a long", "orders", b"a,b\n1,2\n1,\n", (400, "missing_value")),
-    ("an infinite double", "orders", b"a,b\ninf,2\n", (400, "out_of_range")),
-    ("text for a number", "orders", b"a,b\nx,2\n", (400, "wrong_type")),
-    ("ragged", "orders", b"a,b\n1,2,3\n", (400, "wrong_width")),
-    ("a column twice", "orders", b"a,b,a\n1,2,3\n", (400, "duplicate_column")),
-    ("one missing", "orders", b"a\n1\n", (400, "missing_column")),
-    ("no rows", "orders", b"a,b\n", (400, "no_rows")),
-    ("nothing", "orders", b"", (400, "invalid_csv")),
-    ("no UTF-8", "orders", b"a,b\n\xff,2\n", (400, "invalid_csv")),
-    ("an open quote", "orders", b'a,b\n"1,2\n', (400, "invalid_csv")),
-    ("one column", "one-column", b"x\n1\n\n2\n", [1, None, 2]),
-    ("no names, numbered", "bare", b"0,1\n1,0\n0,1\n", ["yes", "no"]),
-    ("no names, names", "bare", b"a,b\n1,0\n", (400, "no_column_names")),
-    ("no names, no header", "bare", b"1,0\n0,1\n", (400, "no_column_names")),
-    ("no names, width", "bare", b"0,1,2\n1,0,0\n", (400, "wrong_width")),
-    ("unnamed", "unnamed", b"0\n3\n", [3]),
-    ("unnamed, width", "unnamed", b"0,1\n3,4\n", (400, "wrong_width")),
-    ("no signature, words", "words", b"n,colour\n0,red\n1,blue\n", ["r", "b"]),
-    ("tensors", "tensor", b"0,1\n1,2\n", (400, "invalid_form")),
-    ("booleans", "types", b"boolean\nTrue\nfalse\n", [{"boolean": "True"}, {"boolean": "False"}]),
-    ("a wrong boolean", "types", b"boolean\nyes\n", (400, "wrong_type")),
-    ("dates", "types", b"datetime,long\n2024-01-31,1\n", [{"datetime": "Timestamp('2024-01-31 00:00:00')"}]),
-    ("long exactly", "types", b"long\n9007199254740993\n", [{"long": "9007199254740993"}]),
-    ("a long with a point", "types", b"long\n5.0\n", [{"long": "5"}]),
-    ("over 64 bits", "types", b"long\n9223372036854775808\n", (400, "out_of_range")),
-    ("thousands of digits", "types", b"long\n" + b"9" * 5000, (400, "wrong_type")),
-    ("thousands of digits, no type", "names-only", b"a,b\n" + b"9" * 5000 + b",1", (400, "refused_by_model")),
-    ("Python's own numbers", "orders", b"a,b\n1_0,2\n", (400, "wrong_type")),
-    ("digits of another script", "orders", "a,b\n\u0661,2\n".encode(), (400, "wrong_type")),
-    ("text stays text", "types", b"string,long\nNA,1\n007,1\n", [{"string": "'NA'"}, {"string": "'007'"}]),
-    ("an empty optional string", "types", b"string,long\n,1\n", [{"string": "None"}]),
-    ("bytes", "types", b"binary,long\naGk=,1\n", [{"binary": "b'hi'"}]),
-    ("a list", "types", b"array,long\n[1],1\n", (400, "wrong_type")),
-    ("numbers without types, a gap", "lightgbm-names", b"a,b\n1,\n0,1\n", ["yes", "no"]),
-]
-
-
-@pytest.mark.parametrize(("model", "body", "expected"), [case[1:] for case in CSV], ids=[case[0] for case in CSV])
-def test_csv(client: Serve, model: str, body: bytes, expected: Any) -> None:
-    answer = client(model).post("/invocations", content=body, headers={"Content-Type": "text/csv"})
-    if isinstance(expected, tuple):
-        assert (answer.status_code, answer.json()["error"]["code"]) == expected, answer.text
-        return
-    assert answer.status_code == 200, answer.text
-    found = answer.json()["predictions"]
-    if isinstance(expected[0], dict):
-        found = [{key: row[key] for key in wanted} for row, wanted in zip(found, expected, strict=True)]
-    assert found == expected
-
-
-@pytest.mark.parametrize(
-    ("media", "status"),
-    [
-        ("text/csv", 200),
-        ("text/csv; charset=utf-8", 200),
-        ("Text/CSV;charset=UTF-8; header=present", 200),
-        ("text/csv; header=absent", 415),
-        ('text/csv; charset=utf-8; Header="absent"', 415),
-        ("text/csv; charset=latin-1", 415),
-        ("text/tab-separated-values", 415),
-        ("application/json; charset=utf-8; format=pandas-split", 400),
-    ],
-)
-def test_csv_and_the_parameters_of_its_type(client: Serve, media: str, status: int) -> None:
-    answer = client("orders").post("/invocations", content=b"a,b\n1,2\n", headers={"Content-Type": media})
-    assert answer.status_code == status
-    if status == 200:
-        assert answer.content == b'{"predictions":[12.0]}'
-
-
-def test_invocations_with_params(client: Serve) -> None:
-    body = {"dataframe_split": {"columns": ["mood"], "data": [["params"]]}, "params": {"t": 2}}
-    answer = client("moody").post("/invocations", json=body)
-    assert answer.json() == {"predictions": [{"t": 2.0, "name": "x"}]}
-    wrong = client("moody").post("/invocations", json=body | {"params": {"t": "hot"}})
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "refused_by_model")
-
-
-def test_what_mlflow_1_called_its_forms(client: Serve) -> None:
-    """`pandas-split` and `pandas-records` without an envelope mean the same here."""
-    for body in ({"columns": ["b", "a"], "data": [[2, 1]]}, [{"a": 1, "b": 2}]):
-        answer = client("orders").post(
-            "/invocations", json=body, headers={"Content-Type": "application/json; format=pandas-split"}
-        )
-        assert answer.content == b'{"predictions":[12.0]}'
-
-
-def test_csv_is_only_for_invocations(client: Serve) -> None:
-    answer = client("orders").post("/predict", content=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"})
-    assert answer.status_code == 415
-
-
-def test_a_body_that_mlflows_client_makes(client: Serve) -> None:
-    """The client itself runs against a real process in test_process.py."""
-    frame = pd.DataFrame({"b": [2], "a": [1.0]})
-    body = ScoringServerClient.prepare_body if hasattr(ScoringServerClient, "prepare_body") else None
-    text = body(frame) if body else json.dumps({"dataframe_split": frame.to_dict(orient="split")})
-    assert client("orders").post("/invocations", content=text).json() == {"predictions": [12.0]}
