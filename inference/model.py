@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Description:
         """The names of the model's flavors, e.g. python_function and sklearn."""
         return sorted(self.mlmodel.get("flavors") or {})
 
-    @property
+    @cached_property
     def signature(self) -> dict[str, Any] | None:
         """The signature as objects; MLflow keeps it as JSON in YAML."""
         signature = self.mlmodel.get("signature")
