@@ -94,7 +94,7 @@ class Schema:
     origin: Literal["signature", "model", "none"] = "signature"
     params: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names that a request may use for columns."""
         return frozenset(column.name for column in self.columns) if self.named else frozenset()

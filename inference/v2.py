@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,16 +20,16 @@ from inference import batch, outputs, v2_arrays, v2_data
 from inference.batch import Rules
 from inference.errors import RequestError, bad_form
 from inference.forms import Query
-from inference.schema import Schema
+from inference.schema import Column, Schema
 from inference.tables import Batch
 from inference.v2_metadata import PREDICT, PROBABILITIES
 from inference.values import Array, objects
 
 _SIZE, _AS_BYTES, _ALL_AS_BYTES = "binary_data_size", "binary_data", "binary_data_output"
+_NONE: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """One input of a request: its values in row-major order, elements of BYTES as text or as bytes."""
 
     name: str
@@ -59,7 +59,7 @@ def read(body: Any, raw: memoryview | None, schema: Schema, rules: Rules) -> Inf
     identifier = body.get("id")
     if identifier is not None and not isinstance(identifier, str):
         raise bad_form("`id` must be a string")
-    parameters = _parameters(body, "the request")
+    parameters = _parameters(body)
     inputs = _inputs(body["inputs"], raw)
     if len({item.name for item in inputs}) < len(inputs):
         raise RequestError("duplicate_column", "two inputs have the same name")
@@ -89,7 +89,7 @@ def _inputs(items: list[Any], raw: memoryview | None) -> list[Input]:
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
             raise bad_form("each input needs a `name`, a string")
-        size = _parameters(item, f"input {item['name']!r}").get(_SIZE)
+        size = _parameters(item).get(_SIZE)
         inputs.append(_input(item, None if size is None else _part(item, raw, start, size)))
         start += size or 0
     if raw is not None and start != len(raw):
@@ -110,7 +110,7 @@ def _part(item: Mapping[str, Any], raw: memoryview | None, start: int, size: Any
 
 def _input(item: Mapping[str, Any], raw: memoryview | None) -> Input:
     name, shape, datatype = item["name"], item.get("shape"), item.get("datatype")
-    if not isinstance(shape, list) or not shape or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
+    if not isinstance(shape, list) or {*map(type, shape)} != {int} or min(shape) < 0 or max(shape) >= 2**31:
         raise bad_form(f"input {name!r}: `shape` must be a list of whole numbers")
     if not isinstance(datatype, str) or datatype not in v2_data.DATATYPES:
         raise bad_form(f"input {name!r}: `datatype` must be one of {', '.join(v2_data.DATATYPES)}")
@@ -147,8 +147,8 @@ def _as_columns(inputs: list[Input], schema: Schema) -> dict[str, Sequence[Any]]
             raise RequestError("wrong_shape", message, column=item.name)
     if len({item.shape[0] for item in inputs}) > 1:
         raise RequestError("unequal_lengths", "the inputs have different numbers of rows")
-    types = {column.name: column.type for column in schema.columns}
-    return {item.name: _listed(item, types.get(item.name, "string")) for item in inputs}
+    by_name = {column.name: (column,) for column in schema.columns}
+    return {item.name: _listed(item, by_name.get(item.name, ())) for item in inputs}
 
 
 def _as_rows(item: Input, schema: Schema) -> list[Sequence[Any]]:
@@ -156,18 +156,18 @@ def _as_rows(item: Input, schema: Schema) -> list[Sequence[Any]]:
         message = f"input {item.name!r} is no column of this model; as all columns its shape must be [n, columns]"
         raise RequestError("wrong_shape", message, column=item.name)
     width = item.shape[1]
-    values = _listed(item, *(column.type for column in schema.columns))
+    values = _listed(item, schema.columns)
     return [values[start * width : (start + 1) * width] for start in range(item.shape[0])]
 
 
-def _listed(item: Input, *types: str) -> Sequence[Any]:
-    """The values as JSON would have given them; `types` are those of the columns that they go to in turn."""
+def _listed(item: Input, columns: Sequence[Column] = ()) -> Sequence[Any]:
+    """The values as JSON would have given them; they go to the `columns` in turn."""
     values = item.values
     if isinstance(values, np.ndarray):
         return list(values.tolist())
     if not values or type(values[0]) is not bytes:
         return values
-    turns = zip(cycle(types or ["string"]), values)
+    turns = zip(cycle([column.type for column in columns] or ["string"]), values)
     return [_text(item.name, at, kind, raw) for at, (kind, raw) in enumerate(turns)]
 
 
@@ -198,17 +198,20 @@ def _wanted(requested: Any) -> dict[str, bool | None]:
 
 
 def _as_bytes(item: Mapping[str, Any]) -> bool | None:
-    parameters = _parameters(item, f"output {item['name']!r}")
+    parameters = _parameters(item)
     if parameters.get("classification"):
         raise bad_form("the classification extension is not served; ask for the output `predict_proba`")
     return _flag(parameters, _AS_BYTES)
 
 
-def _parameters(item: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
+def _parameters(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of the request, or of an input or output."""
     found = item.get("parameters")
-    if found is not None and not isinstance(found, dict):
-        raise bad_form(f"`parameters` of {owner} must be an object")
-    return found or {}
+    if found is None:
+        return _NONE
+    if not isinstance(found, dict):
+        raise bad_form("`parameters`" + (f" of {item['name']!r}" if "name" in item else "") + " must be an object")
+    return found
 
 
 def _flag(parameters: Mapping[str, Any], name: str) -> bool | None:

@@ -26,6 +26,7 @@ DATATYPES = (*_DTYPES, "BYTES")
 
 _FLOATS: set[type] = {int, float}
 _KINDS: dict[str, set[type]] = {"BOOL": {bool}, "BYTES": {str}, **dict.fromkeys(("FP16", "FP32", "FP64"), _FLOATS)}
+_NOTHING: set[type] = set()
 _LENGTH = struct.Struct("<I")
 
 
@@ -77,6 +78,8 @@ def encode(array: Array, texts: Iterable[str] | None) -> bytes:
 
 
 def _check(name: str, values: Sequence[Any], kinds: set[type], datatype: str) -> None:
+    if kinds <= _KINDS.get(datatype, _NOTHING):
+        return
     given = values if type(None) not in kinds else [value for value in values if value is not None]
     if _fit(given, kinds - {type(None)}, datatype):
         return
