@@ -5,7 +5,9 @@ The same rows for the same schema, values and thresholds, on every machine.
 
 from __future__ import annotations
 
+import base64
 import datetime
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,7 +27,7 @@ _SIZES = (500, 1, 2, 7, 8, 9, 64, 1, 3, 250, 1000)
 _MOST_EXTREMES = 40
 _EXTREMES = (None, 0.0, -1e6, 1e6, 3e38, -3.5e38, 1e300, 5e-324)
 _WHOLE_EXTREMES = (None, 0, -1, 2**31 - 1, -(2**31), 2**53 + 1, 2**63 - 1)
-_NUMBERS = FLOAT_TYPES | {"unknown", "integer", "long"}
+_TEXT_EXTREMES = (None, "", "a word that was never seen")
 
 
 def batches(
@@ -51,8 +53,9 @@ class _Maker:
         self._columns = schema.columns or tuple(Column(str(at), at, "double") for at in range(schema.width or 0))
         fit = thresholds is not None and len(thresholds) == len(self._columns)
         self._thresholds = thresholds if fit else None
-        example = examples.from_types(schema)
-        self._seen = _seen(schema, [*bodies, example])
+        self._seen = (
+            _seen(schema, bodies) or _seen(schema, [examples.from_types(schema)]) or [[] for _ in self._columns]
+        )
 
     def rows(self, count: int) -> Batch | None:
         """This many rows; None where nothing says what they could be."""
@@ -67,13 +70,9 @@ class _Maker:
         left = _MOST_EXTREMES
         for turn in range(len(_EXTREMES)):
             for at, column in enumerate(self._columns):
-                values = _EXTREMES if column.type in FLOAT_TYPES | {"unknown"} else _WHOLE_EXTREMES
+                values = _extremes(column)
                 # Another column for each value, so that few rows meet many columns.
-                if (
-                    column.type not in _NUMBERS
-                    or turn >= len(values)
-                    or (at - turn) % max(1, len(self._columns) // 6)
-                ):
+                if turn >= len(values) or (at - turn) % max(1, len(self._columns) // 6):
                     continue
                 row = [self._values(other, 1) for other in range(len(self._columns))]
                 row[at] = [values[turn]]
@@ -93,9 +92,10 @@ class _Maker:
             return None
 
     def _values(self, at: int, count: int) -> list[Any]:
-        column, seen, random = self._columns[at], self._seen[at], self._random
+        column, random = self._columns[at], self._random
+        seen = [value for value in self._seen[at] if value is not None or column.nullable] or ["text"]
         if column.type in FLOAT_TYPES | {"unknown"}:
-            if column.type == "unknown" and any(isinstance(value, (str, bool)) for value in seen):
+            if column.type == "unknown" and any(isinstance(value, (str, bool)) for value in self._seen[at]):
                 return [seen[pick] for pick in random.integers(len(seen), size=count)]
             found = self._numbers(at, count)
             return list((found.astype(np.float32) if column.type == "float" else found).tolist())
@@ -146,9 +146,17 @@ class _Maker:
         return found
 
 
+def _extremes(column: Column) -> Sequence[Any]:
+    if column.type in FLOAT_TYPES | {"unknown"}:
+        return _EXTREMES
+    return {"integer": _WHOLE_EXTREMES, "long": _WHOLE_EXTREMES, "string": _TEXT_EXTREMES}.get(
+        column.type, (None,)
+    )
+
+
 def _seen(schema: Schema, bodies: Sequence[Any]) -> list[list[Any]]:
-    """The values in golden bodies and in the example, for each column; never empty."""
-    found: list[list[Any]] = [[] for _ in range(len(schema.columns) or schema.width or 0)]
+    """The values that bodies hold for each column, as JSON has them; empty where no body has any."""
+    found: list[list[Any]] = []
     for body in bodies:
         try:
             known = forms.read(body, schema, _RULES).batch
@@ -157,6 +165,14 @@ def _seen(schema: Schema, bodies: Sequence[Any]) -> list[list[Any]]:
         arrays = list(known.columns.values()) if isinstance(known, Table) else []
         if isinstance(known, Matrix):
             arrays = [known.array[:, at] for at in range(known.array.shape[1])]
-        for values, array in zip(found, arrays, strict=False):
-            values.extend(value for value in array.tolist() if value is not None and value == value)
-    return [values or ["text"] for values in found]
+        found = found or [[] for _ in arrays]
+        for values, array in zip(found, arrays, strict=True):
+            values.extend(map(_json, array.tolist()))
+    return found
+
+
+def _json(value: Any) -> Any:
+    """A value that was read, as it was sent: bytes as base64, a gap as null."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return None if isinstance(value, float) and math.isnan(value) else value
