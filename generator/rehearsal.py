@@ -30,7 +30,7 @@ from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.files import apply
 from generator.generate import compare_kubernetes
-from generator.image.golden import allowed, compare, read_golden
+from generator.image.golden import Recorded, allowed, compare, read_golden
 from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
 from generator.ports import Engine, Environments, Reporter
@@ -212,18 +212,34 @@ class _Rehearsal:
             facts = client.get("/metadata").raise_for_status().json()
             if (facts["version"], facts["digest"]) != (str(release.version), digest):
                 raise GeneratorError(f"the server says it is {facts['version']}, {facts['digest']}, not {digest}")
-            golden = read_golden((release.store.folder / "golden.json").read_text(encoding="utf-8"))
+            golden = _golden(release, client)
             if golden.request is None:
                 return f"ready as {release.version}; the model has no golden rows to ask for"
             response = client.post("/predict", json=golden.request)
         if response.status_code != httpx.codes.OK:
             raise GeneratorError(f"the server answered {response.status_code}: {response.text[:500]}")
         answer = response.json()
+        self.asked, rows = (golden.request, answer), len(answer["predictions"])
+        if golden.predictions is None:
+            return f"{rows} made-up row answered through the hooks"
         converted = release.read(Stage.PACKAGE, BuiltImage).served.converted
         tolerance = allowed(release.model.config.gate.golden_tolerance, converted=converted)
         compare(golden, answer["predictions"], tolerance)
-        self.asked = (golden.request, answer)
-        return f"{len(answer['predictions'])} golden rows answered as recorded"
+        return f"{rows} golden rows answered as recorded"
+
+
+def _golden(release: Release, client: httpx.Client) -> Recorded:
+    """What to ask and expect. Hooks change both: their own file says it, or the server's example is asked."""
+    hooks = release.model.config.serve.hooks
+    if hooks is None:
+        return read_golden((release.store.folder / "golden.json").read_text(encoding="utf-8"))
+    if hooks.golden:
+        text = (release.root / release.model.path(hooks.golden)).read_text(encoding="utf-8")
+        return read_golden(text, named=hooks.golden)
+    document = client.get("/openapi.json").raise_for_status().json()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    values = [item["value"] for item in body.get("examples", {}).values()]
+    return Recorded(values[0] if values else None, None, deterministic=True)
 
 
 def first_rows(body: Any, rows: int) -> str:

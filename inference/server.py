@@ -29,6 +29,10 @@ LINGER_SECONDS = 1.0
 """How long the server still listens after SIGTERM."""
 
 _CLOSE = (b"connection", b"close")
+_ACCEPTED_AT_ONCE = 16
+"""Connections that one turn of the event loop may take. uvloop takes one for each socket that it listens on, and a
+turn is long under load: the socket is there this many times, or who comes late would wait for seconds."""
+
 _OTHER_FILES = 200
 """Files that are open beside the connections: libraries, the model's own, sockets to listen on."""
 
@@ -132,6 +136,8 @@ def serve(app: Starlette, listener: socket.socket) -> int:
     address = listener.getsockname()
     _log.info("listening on %s:%s", address[0], address[1])
     fd = app.state.service.settings.listen_fd
-    server.run(sockets=[listener] if fd is None else [listener, socket.socket(fileno=fd)])
+    sockets = [listener] if fd is None else [listener, socket.socket(fileno=fd)]
+    more = 0 if app.state.member else _ACCEPTED_AT_ONCE - 1  # workers share theirs, and each takes its turn
+    server.run(sockets=[*sockets, *(one.dup() for one in sockets for _ in range(more))])
     _log.info("stopped, %s requests cut off", server.cut_off)
     return 1 if server.cut_off or not server.started else 0

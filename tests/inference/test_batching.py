@@ -17,7 +17,6 @@ from inference.forms import Query
 from inference.runtimes.base import Result
 from inference.tables import Matrix
 
-
 DEFAULT = Limits()
 
 
