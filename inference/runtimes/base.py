@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from inference.errors import RequestError
 from inference.tables import Batch
 
 
 class Unfit(Exception):
     """This runtime cannot give exactly what pyfunc gives for this model; the message says why."""
+
+
+def refused(reason: str) -> RequestError:
+    """The answer to a value that the model does not take, where its library would not say so itself."""
+    return RequestError("refused_by_model", f"the model refuses this input: {reason}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,10 @@ class Runtime(Protocol):
     """Package of the estimator underneath, None for a custom model; tells a refused value from a bug."""
 
     independent: bool
-    """Whether a row's prediction depends on that row alone, so that requests may share one call."""
+    """Whether a row's prediction depends on that row alone, so that requests may share one call. True only of
+    libraries' own estimators that are known to be so: somebody's own class or function may look at the rows
+    beside it, and so does a random answer that is drawn in the order of the rows. The last bits of a sum may
+    still depend on how many rows share the call."""
 
     classes: list[Any] | None
     """Labels that the probabilities belong to; None where there are none."""

@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from inference.errors import RequestError
 from inference.frames import frame
 from inference.runtimes import stored
-from inference.runtimes.base import Result, Unfit
+from inference.runtimes.base import Result, Unfit, refused
 from inference.tables import Batch, Matrix, Table
 from inference.values import Array
 
@@ -112,16 +111,16 @@ class ConvertedModel:
             batch.block if isinstance(batch, Table) else batch.array if isinstance(batch, Matrix) else batch.arrays
         )
         if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiub" or rows.ndim != 2:
-            raise _refuse("it takes rows of numbers")
+            raise refused("it takes rows of numbers")
         if rows.shape[1] != self._description.width:
-            raise _refuse(f"it takes {self._description.width} columns, not {rows.shape[1]}")
+            raise refused(f"it takes {self._description.width} columns, not {rows.shape[1]}")
         with np.errstate(over="ignore"):
             rows = np.ascontiguousarray(rows, dtype=self._description.dtype)
         if not np.isfinite(rows).all():
             if np.isinf(rows).any():
-                raise _refuse(f"infinity or a value too large for {self._description.dtype}")
+                raise refused(f"infinity or a value too large for {self._description.dtype}")
             if not self._description.gaps:
-                raise _refuse("missing values (NaN), which it does not take")
+                raise refused("missing values (NaN), which it does not take")
         return rows
 
 
@@ -225,7 +224,3 @@ def _one_column_each(found: Mapping[str, Any]) -> Any:
     import pandas as pd
 
     return pd.DataFrame({name: np.asarray(output).reshape(-1) for name, output in found.items()})
-
-
-def _refuse(reason: str) -> RequestError:
-    return RequestError("refused_by_model", f"the model refuses this input: {reason}")

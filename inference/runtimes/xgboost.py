@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from inference.runtimes import estimators, stored
-from inference.runtimes.base import Result, Unfit
+from inference.runtimes.base import Result, Unfit, refused
 from inference.runtimes.direct import Direct, Native, proven
 from inference.values import Array
 
@@ -57,13 +57,18 @@ def _of_booster(booster: Any) -> Direct | None:
     def by_matrix(rows: Array, _wanted: bool) -> Result:
         return Result(booster.predict(xgboost.DMatrix(rows), validate_features=False))
 
-    def in_place(rows: Array, wanted: bool) -> Result:
-        # Only the matrix refuses an infinity.
-        if np.isinf(_single(rows)).any():
-            return by_matrix(rows, wanted)
+    def in_place(rows: Array, _wanted: bool) -> Result:
         return Result(booster.inplace_predict(rows, validate_features=False))
 
-    return proven([in_place], by_matrix, booster.num_features(), False) or by_matrix
+    way = proven([in_place], by_matrix, booster.num_features(), False) or by_matrix
+
+    def direct(rows: Array, wanted: bool) -> Result | None:
+        # A matrix refuses them, with a stack trace.
+        if np.isinf(_single(rows)).any():
+            raise refused("infinity or a value too large for float32")
+        return way(rows, wanted)
+
+    return direct
 
 
 def _of_estimator(model: Any) -> Direct | None:

@@ -234,6 +234,12 @@ def test_odd_values_are_taken_or_refused_as_by_the_library_itself(family: str, v
 
     with np.errstate(all="ignore"):
         (expected, reason), (answer, mine) = outcome(ask), outcome(lambda: runtime.ask(rows(odd)).predictions)
+    if reason and family == "xgboost booster":
+        assert ("inf" in reason, mine) == (
+            True,
+            "the model refuses this input: infinity or a value too large for float32",
+        )
+        return
     assert mine == reason
     if reason is None:
         equal = (
