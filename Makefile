@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --extra dev
 export UV_EXCLUDE_NEWER ?= 2026-11-12T00:00:00Z
 PYTEST_ARGS ?= -n auto --dist loadgroup
 
-.PHONY: demo test check bench generate clean
+.PHONY: demo test check bench bench-serving bench-soak generate clean
 
 demo: $(UV) ## a whole release of examples/churn on this machine
 	@$(UV) sync --quiet --frozen --no-dev --inexact
@@ -28,6 +28,12 @@ check: $(UV) ## what CI checks besides tests
 
 bench: $(UV) ## side by side with what one would use instead; prints tables
 	$(RUN) python -m benchmarks
+
+bench-serving: $(UV) ## model servers side by side; needs Linux, two idle cores and wrk
+	$(RUN) python -m benchmarks.serving --docs
+
+bench-soak: $(UV) ## this server at twice its capacity for ten minutes
+	$(RUN) python -m benchmarks.serving.soak --docs
 
 generate: $(UV) ## after a change of templates, schema or examples: everything that is made from them
 	$(RUN) generator schema > templates/editor/model.schema.json
