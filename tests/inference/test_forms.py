@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from inference import forms
+from inference.batch import Rules
+from inference.schema import Column, Schema
 from tests.inference.conftest import Serve
 
 Error = tuple[int, str, str | None, int | None]
@@ -423,3 +426,10 @@ def test_too_many_rows(client: Serve) -> None:
     assert small.post("/predict", json={"instances": [[1, 2, "x"]] * 2}).status_code == 200
     answer = small.post("/predict", json={"instances": [[1, 2, "x"]] * 3})
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_many_rows")
+
+
+def test_columns_named_as_in_the_open_inference_protocol() -> None:
+    names = ("name", "shape", "datatype", "data")
+    schema = Schema(columns=tuple(Column(name, name, "double") for name in names), width=4)
+    found = forms.read({"inputs": [dict.fromkeys(names, 1)]}, schema, Rules(version="1"))
+    assert found.batch.rows == 1

@@ -94,6 +94,15 @@ def test_an_output_has_its_own_way(client: Serve) -> None:
     assert raw == np.array([0.0, 1.0]).tobytes()
 
 
+@pytest.mark.parametrize("media", ["application/octet-stream", "application/json"])
+def test_clients_name_the_body_differently(client: Serve, media: str) -> None:
+    entries = [doubles("a", 1), doubles("b", 0)]
+    header = json.dumps({"inputs": [entry for entry, _ in entries]}).encode()
+    headers = {LENGTH: str(len(header)), "Content-Type": media}
+    answer = client("labels").post(INFER, content=header + b"".join(raw for _, raw in entries), headers=headers)
+    assert answer.json()["outputs"][0]["data"] == ["yes"]
+
+
 def test_bytes_and_json_side_by_side(client: Serve) -> None:
     in_json = {"name": "a", "shape": [1], "datatype": "FP64", "data": [1.0]}, b""
     answer = send(client("labels"), in_json, doubles("b", 0))
