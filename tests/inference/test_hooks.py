@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from inference import hooks
-from inference.errors import HookError
+from inference import forms, hooks
+from inference.batch import Rules
+from inference.errors import HookError, RequestError
+from inference.schema import Column, Schema
 from tests.inference.conftest import Serve
 
 Hooked = Callable[..., TestClient]
@@ -177,3 +180,19 @@ def test_an_input_schema_of_an_unknown_type(tmp_path: Path) -> None:
         hooks.load(folder(tmp_path, "def preprocess(frame): return frame", {"a": "number"}))
     with pytest.raises(HookError, match=r"hooks\.py"):
         hooks.load(tmp_path / "nowhere")
+
+
+def test_the_pages_own_hooks(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/hooks.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    loaded = hooks.load(folder(tmp_path, code, {"age": "long", "city": "string?"}))
+    schema = Schema(columns=(Column("age", "age", "long"), Column("is_adult", "is_adult", "boolean")), width=2)
+
+    def asked(age: int) -> Any:
+        rows = forms.read({"instances": [{"age": age}]}, loaded.input or schema, Rules("1")).batch
+        return loaded.before(rows, schema)
+
+    assert [column.tolist() for column in asked(30).columns.values()] == [[30], [True]]
+    with pytest.raises(RequestError, match="age must not be negative"):
+        asked(-1)
+    assert loaded.after([1, 0], 2) == [{"label": 1}, {"label": 0}]
