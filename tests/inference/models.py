@@ -6,6 +6,7 @@ value came from which column.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -116,6 +117,14 @@ class WeighAnything(mlflow.pyfunc.PythonModel):
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
         return Weigh().predict(model_input)
+
+
+class Threads(mlflow.pyfunc.PythonModel):
+    """How many threads libraries are to take."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        return [[os.environ.get(name) for name in names]] * len(model_input)
 
 
 class Gaps(mlflow.pyfunc.PythonModel):
@@ -265,6 +274,7 @@ SAVE: dict[str, Callable[[Path], None]] = {
     "words": _sklearn(_words()),
     "types": _custom(Kinds(), _TYPES),
     "moody": _custom(Moody(), MOOD),
+    "threads": _custom(Threads(), AB),
     "custom-gaps": _custom(Gaps(), AB),
     "unknown": _custom(WeighAnything()),
     "slow": _custom(SlowToLoad(), AB),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -383,3 +385,20 @@ def test_a_native_runtime_imports_neither_mlflow_nor_a_server(family: str, tmp_p
     assert said == [package(raw), "2", "2"]
     assert package(raw) in packages
     assert not packages & {"mlflow", "mlflow_skinny", "skl2onnx", "onnx", "fastapi"}
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"OMP_NUM_THREADS": "4"}, "4")])
+def test_a_call_takes_one_thread_unless_somebody_wants_more(
+    given: dict[str, str], expected: str, saved: Callable[[str], Path]
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-m", "inference", "replay"],
+        input='{"request": {"instances": [[1, 2]]}}',
+        env=environment | given | {"TAGSHIP_MODEL": str(saved("threads"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["predictions"] == [[expected, "1", "1"]]
