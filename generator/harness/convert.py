@@ -4,6 +4,7 @@ Runs in the training environment, which has the converters. Writes `converted.on
 server reads them, into a folder of their own.
 """
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -13,9 +14,7 @@ from .comparing import Converted, compare
 from .original import Original, Refused, original
 from .problem import said
 from .rows import any_gap, golden_rows, made_up
-from .translating import INPUT, translate
-
-DTYPE = "float32"
+from .translating import DTYPES, INPUT, translate
 
 
 def convert(request: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         converted, facts = _converted(model, golden, float(request["tolerance"]))
     except Refused as refused:
         return {"converted": None, "reason": str(refused)}
-    except Exception as error:  # converters, and models that get rows they do not like, raise anything
+    except Exception as error:  # as a model may when it is loaded
         return {"converted": None, "reason": said(error)}
     output.mkdir(parents=True)
     (output / "converted.onnx").write_bytes(converted.graph)
@@ -37,27 +36,30 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _converted(model: Original, golden: Any, tolerance: float) -> tuple[Converted, dict[str, Any]]:
-    """The converted model, which answers as the original does. Raises Refused where there is none.
+    """The first converted model that answers as the original does. Raises Refused, with the first reason of the easiest rows.
 
-    Of a model that answers missing values by accident (forests do, fitted without any) the converted one may
-    refuse them. One whose golden rows have some must answer them.
+    Inputs of 32 bits are tried before those of 64, which few kinds of models have. Of a model that answers
+    missing values by accident (forests do, fitted without any) the converted one may refuse them, but not of
+    one whose golden rows have some.
     """
-    graph, outputs = translate(model.library, model.raw, model.width)
-    takes = model.takes_gaps
-    for gaps in (True, False) if takes else (False,):
-        converted = Converted(graph, description(model, outputs, gaps=gaps))
-        rows = made_up(golden, model.dtypes, gaps=gaps)
-        try:
-            largest = compare(model, converted, rows, tolerance)
-        except Refused:
-            if not gaps or any_gap(golden):
-                raise
+    reasons: dict[bool, str] = {}
+    for gaps, dtype in itertools.product((True, False), DTYPES[model.library]):
+        if (gaps and not model.takes_gaps) or (not gaps and any_gap(golden)):
             continue
-        return converted, {"rows": len(rows), "largest_difference": largest, "refuses_gaps": takes and not gaps}
-    raise AssertionError("unreachable: the last try returns or raises")
+        try:
+            graph, outputs = translate(model.library, model.raw, model.width, dtype)
+            converted = Converted(graph, description(model, outputs, dtype, gaps=gaps))
+            rows = made_up(golden, model.dtypes, gaps=gaps)
+            largest = compare(model, converted, rows, tolerance)
+        except Exception as error:  # converters, and models that get rows they do not like, raise anything
+            reasons.setdefault(gaps, str(error) if isinstance(error, Refused) else said(error))
+            continue
+        refuses_gaps = model.takes_gaps and not gaps
+        return converted, {"rows": len(rows), "largest_difference": largest, "refuses_gaps": refuses_gaps}
+    raise Refused(reasons[min(reasons)] if reasons else "its golden rows have missing values, which it refuses")
 
 
-def description(model: Original, outputs: list[str], *, gaps: bool) -> dict[str, Any]:
+def description(model: Original, outputs: list[str], dtype: str, *, gaps: bool) -> dict[str, Any]:
     """The content of converted.json; see inference/runtimes/onnx.py, which reads it."""
     return {
         "version": 1,
@@ -66,7 +68,7 @@ def description(model: Original, outputs: list[str], *, gaps: bool) -> dict[str,
         "names": model.names,
         "gaps": gaps,
         "input": INPUT,
-        "dtype": DTYPE,
+        "dtype": dtype,
         "output": {"labels": outputs[0], "probabilities": outputs[1] if model.gives_probabilities else None},
         "labels": _labels(model.classes),
         "classes": model.classes,

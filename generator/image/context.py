@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.artifacts import RegisteredModel, TrainedModel
+from generator.disk import file_sha256
 from generator.errors import GeneratorError
 from generator.image.runtime import Choice
 from generator.image.runtime_lock import locked
@@ -79,7 +80,8 @@ def write_context(folder: Path, content: Content) -> None:
             shutil.rmtree(stale)
     temporary.mkdir(parents=True)
     (temporary / "Dockerfile").write_text(dockerfile(content), encoding="utf-8")
-    (temporary / ".dockerignore").write_text(render("image/dockerignore"), encoding="utf-8")
+    ignored = render("image/dockerignore", hooks=content.hooks is not None)
+    (temporary / ".dockerignore").write_text(ignored, encoding="utf-8")
     (temporary / "requirements.lock").write_text(content.lock, encoding="utf-8")
     (temporary / "release.json").write_text(json.dumps(dict(content.release), indent=2) + "\n", encoding="utf-8")
     shutil.copytree(
@@ -128,7 +130,16 @@ def _refuse_own_server(content: Content) -> None:
 
 
 def _make_alike(folder: Path) -> None:
-    """The image's user owns nothing and must read everything, whatever umask wrote it; and no file has a time."""
+    """The image's user owns nothing and must read everything, whatever umask wrote it."""
     for path in (*folder.rglob("*"), folder):
         path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (0, 0))
+        os.utime(path, ns=(0, _time(path)))
+
+
+def _time(path: Path) -> int:
+    """A file's time in nanoseconds, made from its content; the same content always gives the same layer.
+
+    BuildKit keeps the last context of a name, and fetches of the next one only files whose size or time is
+    another. With one time for all, a model would be built into the image of its successor of equal size.
+    """
+    return 0 if path.is_dir() else int(file_sha256(path)[:12], 16) * 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import subprocess
 import tarfile
@@ -26,6 +27,7 @@ from generator.artifacts import BuiltImage
 from generator.disk import file_sha256
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive
+from generator.image.context import Content, write_context
 from generator.image.golden import Tolerance, compare, read_golden
 from generator.release import Release
 from generator.stages.package import Ingredients, Packager, local_tag, package
@@ -195,6 +197,34 @@ def test_another_commit_under_the_tag_is_refused(scene: Scene, registry: EcrRegi
     found = registry.find("1.2.3")
     assert found is not None
     assert found.digest == scene.built.digest
+
+
+def test_a_file_of_the_same_size_is_not_the_last_builds(scene: Scene, tmp_path: Path) -> None:
+    """The engine keeps the last context; both of these are called `context` and have files of equal size."""
+    engine, built = Docker(), []
+    for version in ("1.2.3", "1.2.4"):
+        context, tag = tmp_path / version / "context", f"tagship.local/size:{uuid.uuid4().hex[:8]}"
+        model = scene.release.store.folder / "model"
+        write_context(context, Content(model, "", {"name": "churn", "version": version}, "3.11"))
+        (context / "Dockerfile").write_text("FROM scratch\nCOPY release.json /\n")
+        engine.build(context, tag=tag, platform="linux/amd64", labels={}, reporter=Report())
+        built.append(json.loads(_file_of(tag, "/release.json"))["version"])
+        engine.remove(tag)
+    assert built == ["1.2.3", "1.2.4"]
+
+
+def _file_of(tag: str, path: str) -> bytes:
+    def docker(*arguments: str) -> bytes:
+        return subprocess.run(["docker", *arguments], check=True, capture_output=True).stdout
+
+    container = docker("create", tag, "nothing").decode().strip()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(docker("cp", f"{container}:{path}", "-"))) as archive:
+            found = archive.extractfile(Path(path).name)
+            assert found is not None
+            return found.read()
+    finally:
+        docker("rm", container)
 
 
 def test_dockers_own_login_serves_other_registries(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from generator.disk import folder_sha256
 from generator.errors import GeneratorError
-from generator.image.context import Content, dockerfile, release_facts, write_context
+from generator.image.context import Content, HookFiles, dockerfile, release_facts, write_context
 from tests import parts
 from tests.generator.packaged import ingredients, lay_out
 
@@ -42,7 +43,7 @@ def test_what_is_in_a_context(tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "image").rglob("*") if "__pycache__" in path.parts]
 
 
-def test_everything_is_readable_by_the_images_user_and_has_no_time(tmp_path: Path) -> None:
+def test_everything_is_readable_by_the_images_user(tmp_path: Path) -> None:
     given = content(tmp_path / "release")
     (given.model / "MLmodel").chmod(0o600)
     before = os.umask(0o077)
@@ -52,7 +53,19 @@ def test_everything_is_readable_by_the_images_user_and_has_no_time(tmp_path: Pat
         os.umask(before)
     for path in (tmp_path / "image").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
-        assert path.stat().st_mtime == 0, path
+
+
+def test_a_files_time_tells_its_content(tmp_path: Path) -> None:
+    """BuildKit does not fetch what has the size and the time of a file that it knows."""
+    times = []
+    for place, version in enumerate(("1.2.3", "1.2.4", "1.2.3")):
+        given = content(tmp_path / f"release-{place}")
+        write_context(tmp_path / f"image-{place}", replace(given, release={**given.release, "version": version}))
+        context = tmp_path / f"image-{place}"
+        times.append({str(path.relative_to(context)): path.stat().st_mtime_ns for path in context.rglob("*")})
+    first, other, again = times
+    assert first == again
+    assert [name for name in first if first[name] != other[name]] == ["release.json"]
 
 
 def test_the_same_release_gives_the_same_context(tmp_path: Path) -> None:
@@ -63,8 +76,11 @@ def test_the_same_release_gives_the_same_context(tmp_path: Path) -> None:
     assert folder_sha256(tmp_path / "one") == folder_sha256(tmp_path / "two")
 
 
-def test_docker_is_shown_nothing_but_what_is_copied(tmp_path: Path) -> None:
-    write_context(tmp_path / "image", content(tmp_path / "release"))
+@pytest.mark.parametrize("hooked", [False, True])
+def test_docker_is_shown_nothing_but_what_is_copied(tmp_path: Path, hooked: bool) -> None:
+    (tmp_path / "hooks.py").write_text("def preprocess(frame): return frame\n")
+    hooks = HookFiles(tmp_path / "hooks.py", {}) if hooked else None
+    write_context(tmp_path / "image", replace(content(tmp_path / "release"), hooks=hooks))
     ignore = (tmp_path / "image" / ".dockerignore").read_text().splitlines()
     shown = {line[1:] for line in ignore if line.startswith("!")}
     copied = {

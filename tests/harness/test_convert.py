@@ -122,6 +122,16 @@ def test_a_forest_that_was_fitted_without_gaps_refuses_them_afterwards_and_that_
     assert not json.loads((shop.folder / "out/onnx/converted.json").read_text())["gaps"]
 
 
+def test_what_32_bits_do_not_hold_is_converted_with_64(shop: Workshop) -> None:
+    """A scaler that takes the mean of large numbers off loses digits."""
+    script = (
+        "X = X + 1e6\n"
+        "log(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y), signature=infer_signature(X))"
+    )
+    assert convert(shop, script)["converted"]["largest_difference"] < 1e-9
+    assert json.loads((shop.folder / "out/onnx/converted.json").read_text())["dtype"] == "float64"
+
+
 REASONS = {
     "text": (
         "T = pd.DataFrame({'a': X.a, 'kind': words})\n"
