@@ -36,7 +36,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _converted(model: Original, golden: Any, tolerance: float) -> tuple[Converted, dict[str, Any]]:
-    """The first converted model that answers as the original does. Raises Refused, with the first reason of the easiest rows.
+    """The first converted model that answers as the original does. Raises Refused, with the easiest rows' reason.
 
     Inputs of 32 bits are tried before those of 64, which few kinds of models have. Of a model that answers
     missing values by accident (forests do, fitted without any) the converted one may refuse them, but not of

@@ -31,7 +31,7 @@ def _sklearn(raw: Any, width: int, dtype: str) -> Any:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
     if dtype == "float64" and _splits_on_gaps(raw):
-        raise Refused("a tree of it splits on whether a value is missing, over which skl2onnx never ends in 64 bits")
+        raise Refused("a tree splits on whether a value is missing, over which skl2onnx never ends in 64 bits")
     tensor = FloatTensorType if dtype == "float32" else DoubleTensorType
     options = {id(raw): {"zipmap": False}} if hasattr(raw, "classes_") else None
     return convert_sklearn(raw, name=GRAPH, initial_types=[(INPUT, tensor([None, width]))], options=options)

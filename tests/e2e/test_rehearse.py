@@ -110,14 +110,20 @@ def preprocess(frame):
 def postprocess(predictions):
     return [inflection.ordinalize(int(label)) for label in predictions]
 """
-ASKED = {"request": {"instances": [{"x": 1.0, "scale": 0.0}, {"x": 1.0, "scale": 3.0}]}, "predictions": ["0th", "1st"]}
+ASKED = {
+    "request": {"instances": [{"x": 1.0, "scale": 0.0}, {"x": 1.0, "scale": 3.0}]},
+    "predictions": ["0th", "1st"],
+}
 
 
 @pytest.mark.parametrize(
-    ("golden", "said"), [("", "1 made-up row answered through the hooks"), ("asked.json", "2 golden rows answered")]
+    ("golden", "said"),
+    [("", "1 made-up row answered through the hooks"), ("asked.json", "2 golden rows answered")],
 )
 def test_hooks_with_requirements_and_a_schema_of_their_own(golden: str, said: str, tmp_path: Path) -> None:
-    keys = "requirements: [inflection], input: {x: double, scale: double}" + (f", golden: {golden}" if golden else "")
+    keys = "requirements: [inflection], input: {x: double, scale: double}" + (
+        f", golden: {golden}" if golden else ""
+    )
     root = repository(
         tmp_path / "repo", forms.HEAD + forms.POSITIONAL, requirements=MLFLOW3, train=forms.RETRY_ONCE,
         more=f"serve: {{hooks: {{{keys}}}}}\n",
@@ -137,7 +143,9 @@ def test_hooks_that_break_in_the_image_stop_the_release(tmp_path: Path) -> None:
     )  # fmt: skip
     (root / "hooks.py").write_text("def postprocess(predictions): return predictions.no_such_thing\n")
     commit_all(root, "Hooks")
-    with pytest.raises(GeneratorError, match=r"hooks\.py does not work in the image, .*postprocess failed") as refused:
+    with pytest.raises(
+        GeneratorError, match=r"hooks\.py does not work in the image, .*postprocess failed"
+    ) as refused:
         rehearsed(root)
     shutil.rmtree(str(refused.value).rsplit(" ", 1)[1])
 
