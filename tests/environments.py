@@ -32,7 +32,8 @@ ENVIRONMENTS = {
 def environment(name: str) -> Path:
     """The Python of the environment `name`, made if it is not there yet."""
     requirements = ENVIRONMENTS[name]
-    key = hashlib.sha256("\n".join((PYTHON, *requirements)).encode()).hexdigest()[:12]
+    made_of = (PYTHON, os.environ.get("UV_EXCLUDE_NEWER", ""), *requirements)
+    key = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
     folder = cache() / f"{name}-{key}"
     complete = folder / "complete"
     with locked(folder.with_suffix(".lock")):
