@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from inference import nested, values
-from inference.errors import RequestError, bad_form
+from inference.errors import RequestError, bad_form, counted
 from inference.schema import CHECKED_NESTED_TYPES, Column, Schema, Tensor
 from inference.tables import Matrix, Table, Tensors
 from inference.values import Array
@@ -72,8 +72,9 @@ def from_rows(schema: Schema, rows: Sequence[Sequence[Any]], rules: Rules) -> Ta
         return Table(schema, count, block=block)
     for number, row in enumerate(rows):
         if len(row) != width or not width:
-            expected = f"this model takes {width} columns" if schema.width else f"the first row has {width} values"
-            message = f"row {number} has {len(row)} values, {expected}"
+            taken, had = counted(width, "column"), counted(width, "value")
+            expected = f"this model takes {taken}" if schema.width else f"the first row has {had}"
+            message = f"row {number} has {counted(len(row), 'value')}, {expected}"
             raise RequestError("wrong_width", message, row=number)
     if schema.columns:
         return _table(schema, list(zip(*rows, strict=True)), count)

@@ -16,7 +16,7 @@ from typing import Any
 
 from inference import batch
 from inference.batch import Rules
-from inference.errors import RequestError, bad_form
+from inference.errors import RequestError, bad_form, counted
 from inference.forms import Query
 from inference.schema import Column, Schema
 from inference.tables import Batch
@@ -43,7 +43,7 @@ def read(body: bytes, schema: Schema, rules: Rules) -> Query:
     rules.check_rows(len(rows))
     for number, row in enumerate(rows):
         if len(row) != len(header):
-            message = f"row {number} has {len(row)} values for {len(header)} columns"
+            message = f"row {number} has {counted(len(row), 'value')} for {counted(len(header), 'column')}"
             raise RequestError("wrong_width", message, row=number)
     return Query(_batch(header, rows, schema, rules))
 
@@ -58,7 +58,8 @@ def _batch(header: list[str], rows: list[list[str]], schema: Schema, rules: Rule
             _cells(column, cells) for column, cells in zip(known, zip(*rows, strict=True), strict=False)
         ]
         if len(by_position) < len(header):
-            raise RequestError("wrong_width", f"this model takes {len(known)} columns, not {len(header)}")
+            taken = counted(len(known), "column")
+            raise RequestError("wrong_width", f"this model takes {taken}, not {len(header)}")
         return batch.from_rows(schema, list(zip(*by_position, strict=True)), rules)
     if len(set(header)) < len(header):
         twice = Counter(header).most_common(1)[0][0]

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference import logs
-from inference.access.gate import KEY_STATE, Gate
+from inference.access.gate import KEY_STATE, PROBES, Gate
 from inference.errors import RequestError
 from inference.limits import ByteBudget
 from inference.trace import CURRENT, RequestTrace, Tracing, read_traceparent
@@ -30,8 +30,6 @@ Direct = Mapping[tuple[str, str], tuple[Endpoint, dict[str, str]]]
 
 _log = logging.getLogger("inference.request")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready"})
-"""Answered also where connections are too many, and logged only with DEBUG."""
 
 
 class Edge:
@@ -80,7 +78,7 @@ class Edge:
 
     def _begin(self, scope: Scope) -> RequestTrace | None:
         """The request's span, where spans are made; nobody asks where the time of a probe went."""
-        if self._tracing is None or scope["path"] in _PROBES:
+        if self._tracing is None or scope["path"] in PROBES:
             return None
         known = (scope["method"], scope["path"]) in self._endpoints
         trace = self._tracing.begin(scope, scope["state"]["fields"], scope["path"] if known else None)
@@ -129,7 +127,7 @@ class Edge:
 def _refusal(scope: Scope) -> RequestError | None:
     """Why this request gets no further, whatever it asks for."""
     state, headers = scope["state"], scope["headers"]
-    if "surplus" in state and scope["path"] not in _PROBES:
+    if "surplus" in state and scope["path"] not in PROBES:
         message = "too many connections are open; try again later"
         answer = {"Retry-After": "1", "Connection": "close"}
         return RequestError("too_many_connections", message, status=503, headers=answer)
@@ -154,7 +152,7 @@ def _trace_fields(scope: Scope) -> dict[str, str]:
 
 
 def _write_line(scope: Scope, request_id: str, status: int, seconds: float) -> None:
-    level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
+    level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
     if _log.isEnabledFor(level):
         fields = {
             "request_id": request_id,

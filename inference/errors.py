@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
+def counted(number: int | str, noun: str) -> str:
+    """A number and its noun: `1 column`, `3 columns`, `several columns`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class RequestError(Exception):
     """A request that is refused; the message is for the person who sent it.
 

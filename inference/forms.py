@@ -13,7 +13,7 @@ from typing import Any
 
 from inference import batch
 from inference.batch import Rules
-from inference.errors import RequestError, bad_form
+from inference.errors import RequestError, bad_form, counted
 from inference.schema import NESTED_TYPES, Schema
 from inference.tables import Batch
 from inference.values import is_too_deep, plain_scalar
@@ -193,7 +193,7 @@ def _split(value: Any, schema: Schema, rules: Rules) -> Batch:
     rules.check_rows(len(rows))
     for number, row in enumerate(rows):
         if len(row) != len(names):
-            message = f"row {number} has {len(row)} values for {len(names)} columns"
+            message = f"row {number} has {counted(len(row), 'value')} for {counted(len(names), 'column')}"
             raise RequestError("wrong_width", message, row=number)
     return batch.from_columns(schema, dict(zip(names, zip(*rows, strict=True), strict=True)), rules)
 

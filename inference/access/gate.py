@@ -22,7 +22,8 @@ Refused = Callable[[str, RequestError], None]
 """Told of each refusal: the path, and what the client gets."""
 
 PROBES = frozenset({"/livez", "/readyz", "/health", "/ping", "/metrics", "/v2/health/live", "/v2/health/ready"})
-"""For the cluster and Prometheus, which have no key: never refused, never counted."""
+"""For the cluster and Prometheus, which have no key: never refused, never counted, answered also where connections
+are too many, and logged only with DEBUG."""
 PAGES = frozenset({"/", "/docs"})
 """For people, whose browser cannot send a key before it has a page to type it into. Without one they show
 nothing of the model but its name, version and state."""
