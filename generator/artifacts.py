@@ -144,7 +144,7 @@ class RegisteredModel(Artifact):
     @property
     def summary(self) -> str:
         if self.registered is None:
-            return "no registry: tracking.uri is not set"
+            return "not registered: the run is in no registry of this release"
         return f"{self.registered} version {self.registered_version}"
 
 

@@ -53,7 +53,7 @@ def register(
     outlives = registry if registry is not None else server is not None
     uri = _uri_of_run(release, trained, tracking_uri or server) if outlives else None
     if uri is None:
-        with_.reporter.say("the run is in no tracking store that outlives this job: nothing is registered")
+        with_.reporter.say(f"{_why_not(release, trained)}: nothing is registered")
         return _artifact(release, trained, None, None)
     answer = _ask(release, trained, with_, uri)
     if not answer.get("alias"):
@@ -61,6 +61,12 @@ def register(
     name, version = release.model.name, _version(answer)
     with_.reporter.say(f"{name} version {version}, {'registered' if answer.get('created') else 'as before'}")
     return _artifact(release, trained, name, version)
+
+
+def _why_not(release: Release, trained: TrainedModel) -> str:
+    if release.rehearsal and trained.tracking_uri not in (EMBEDDED, SCRIPTS_OWN):
+        return f"the script sends its runs to {trained.tracking_uri}, whose registry a rehearsal leaves as it is"
+    return "the run is in no tracking store that outlives this job"
 
 
 def _version(answer: dict[str, Any]) -> int:
@@ -82,11 +88,12 @@ def _artifact(release: Release, trained: TrainedModel, name: str | None, version
 def _uri_of_run(release: Release, trained: TrainedModel, configured: str | None) -> str | None:
     """The store that holds the run, with what train.json leaves out of its address; None for a script's own file.
 
-    A script that sends its runs to a server of its own gets its version there.
+    A script that sends its runs to a server of its own gets its version there; but not in a rehearsal, which
+    promises that the user's registry stays as it is.
     """
     if configured is not None and trained.tracking_uri == public_uri(configured):
         return configured
-    if trained.tracking_uri in (EMBEDDED, SCRIPTS_OWN):
+    if release.rehearsal or trained.tracking_uri in (EMBEDDED, SCRIPTS_OWN):
         return None
     literals = read_script(release.model, release.root).tracking_uris
     return next((uri for uri in literals if public_uri(uri) == trained.tracking_uri), trained.tracking_uri)
