@@ -64,8 +64,8 @@ class Keeper:
             time.sleep(min(TICK, self.origin.every or TICK))
             if self.origin.look() != found:
                 return
-        except GeneratorError as error:
-            self._complain(f"{self.origin.shown} cannot be looked at, the model stays: {error}")
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with the source, a server serves)
+            self._complain(f"{self.origin.shown} cannot be looked at, the model stays: {_said(error)}")
             return
         self._tried = found
         self._swap()
@@ -74,9 +74,9 @@ class Keeper:
         self.reporter.say(f"{self.origin.shown} changed")
         try:
             new = self.starter.start(self.origin)
-        except GeneratorError as error:
+        except Exception as error:  # noqa: BLE001  (a model is a stranger's, and the old one is promised to stay)
             assert self._now is not None
-            self._complain(f"the new model cannot be served, {described(self._now.facts)} stays: {error}")
+            self._complain(f"the new model cannot be served, {described(self._now.facts)} stays: {_said(error)}")
             return
         old, self._now = self._now, new
         self._tried, self._complaint = new.seen, ""
@@ -90,3 +90,8 @@ class Keeper:
         if reason != self._complaint:
             self.reporter.say(reason)
         self._complaint = reason
+
+
+def _said(error: Exception) -> str:
+    """Its message; of what nobody foresaw also its kind, without which many a message means nothing."""
+    return str(error) if isinstance(error, GeneratorError | OSError) else f"{type(error).__name__}: {error}"

@@ -73,11 +73,9 @@ class Starter:
 
     def _lock(self, model: Path, python: str) -> str:
         """The runtime lock; a model with the requirements of the last one gets the same."""
-        if not (model / "requirements.txt").is_file():
-            raise GeneratorError(f"{model} has no requirements.txt: log it with mlflow's log_model")
         wanted = requirements(
             Sources(
-                model=(model / "requirements.txt").read_text(encoding="utf-8"),
+                model=_requirements_txt(model),
                 server=server_requirements(),
                 training_lock="",
                 mlflow_version=str(read_mlmodel(model).get("mlflow_version", "")),
@@ -127,10 +125,21 @@ def _described(served: Served) -> str:
 
 def _python(model: Path) -> str:
     """The Python that the model was logged with, such as 3.11."""
-    pyfunc = (read_mlmodel(model).get("flavors") or {}).get("python_function") or {}
-    if not pyfunc:
+    flavors = read_mlmodel(model).get("flavors")
+    pyfunc = flavors.get("python_function") if isinstance(flavors, dict) else None
+    if not isinstance(pyfunc, dict):
         raise GeneratorError(f"{model} has no pyfunc flavor: log it with mlflow's log_model")
     return ".".join(str(pyfunc.get("python_version", "3.11")).split(".")[:2])
+
+
+def _requirements_txt(model: Path) -> str:
+    path = model / "requirements.txt"
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise GeneratorError(f"{model} has no requirements.txt: log it with mlflow's log_model") from error
+    except UnicodeDecodeError as error:
+        raise GeneratorError(f"{path} is not UTF-8: save it as UTF-8, or log the model again") from error
 
 
 def _remove_left_over(images: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from generator.image.context import release_facts
 from generator.plan.pipeline import Stage
 from generator.serving.keeping import Keeper
 from generator.serving.naming import RegisteredName, RunName, parse
-from generator.serving.origin import FolderOrigin, Origin
+from generator.serving.origin import FolderOrigin, Origin, Served
 from generator.serving.starting import Started, Starter, listening, url_of
 from generator.serving.tracking import tracking_of
 from generator.serving.where import Asked, origin_of
@@ -122,6 +123,30 @@ class TestFolder:
             server.wait_for("serving model 0.0.0")
             assert ask(server.port)["predictions"] == [2.0]
         assert len([line for line in server.said if "cannot be served" in line]) == 2
+
+    def test_whatever_is_wrong_with_the_new_model_the_old_one_serves(self, tmp_path: Path, work: Path) -> None:
+        class Full(FolderOrigin):
+            def bring(self, folder: Path) -> Served:
+                if (tmp_path / "full").exists():
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return super().bring(folder)
+
+        folder = save(tmp_path / "model", 1.0)
+        described = (folder / "MLmodel").read_text()
+        with kept(Full(folder, tmp_path), work) as server:
+            (folder / "dangling").symlink_to(tmp_path / "nowhere")
+            (folder / "README").touch()  # a link to nothing alone is not seen
+            server.wait_for("No such file or directory")
+            (folder / "dangling").unlink()
+            (folder / "requirements.txt").write_bytes("scikit-learn  # fr\xfcher\n".encode("latin-1"))
+            server.wait_for("requirements.txt is not UTF-8")
+            (folder / "MLmodel").write_text(described.replace("flavors:", "flavors: [1]\nothers:"))
+            server.wait_for("has no pyfunc flavor")
+            (tmp_path / "full").touch()
+            (folder / "MLmodel").write_text(described)
+            server.wait_for("model 0.0.0 stays: [Errno 28] No space left on device")
+            assert ask(server.port)["predictions"] == [1.0]
+        assert len([line for line in server.said if "cannot be served" in line]) == 4
 
     def test_a_server_that_ends_by_itself_is_told_with_its_last_words(self, tmp_path: Path, work: Path) -> None:
         folder = save(tmp_path / "model", 1.0)
