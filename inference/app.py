@@ -17,7 +17,7 @@ from starlette.routing import Route
 from inference import handlers, v2_handlers
 from inference.access.gate import Refused, gate
 from inference.edge import Direct, Edge
-from inference.errors import RequestError
+from inference.errors import HookError, RequestError
 from inference.group import Member
 from inference.lifecycle import Lifecycle
 from inference.service import Service
@@ -131,6 +131,9 @@ def _counted(endpoint: str, handler: Handler) -> Handler:
             return response
         except RequestError as error:
             status, code = error.status, error.code
+            raise
+        except HookError:
+            code = HookError.code
             raise
         finally:
             metrics.request(endpoint, status, time.perf_counter() - began, code)

@@ -43,6 +43,7 @@ class Limits:
 @dataclass(slots=True, eq=False)
 class _Job:
     query: Query
+    kind: object
     future: asyncio.Future[Result]
     begun: float = field(default_factory=time.monotonic)
 
@@ -71,7 +72,7 @@ class Batcher:
         if len(self._waiting) >= self.limits.waiting:
             raise _overloaded("overloaded", "too many requests are waiting for the model")
         loop = asyncio.get_running_loop()
-        job = _Job(query, loop.create_future())
+        job = _Job(query, self._kind(query), loop.create_future())
         self._waiting.append(job)
         if not self._running:
             # Not now: what this round of the event loop still reads may come along.
@@ -94,15 +95,15 @@ class Batcher:
         kind: object = None
         while self._waiting:
             job = self._waiting.popleft()
-            if job.future.done():  # expired, or its client is gone
+            if job.future.done():  # expired, or cancelled
                 continue
-            found, batch = self._kind(job.query), job.query.batch
+            batch = job.query.batch
             fits = rows + batch.rows <= limits.rows and size + batch.size <= limits.size
-            if taken and not (found == kind and fits):
+            if taken and not (job.kind == kind and fits):
                 left.append(job)
                 continue
             taken.append(job)
-            kind, rows, size = found, rows + batch.rows, size + batch.size
+            kind, rows, size = job.kind, rows + batch.rows, size + batch.size
             if kind is None:
                 break
         left.extend(self._waiting)
@@ -122,7 +123,7 @@ class Batcher:
             try:
                 outcomes = self._work([job.query for job in jobs])
             except BaseException as error:  # noqa: BLE001 - no request may wait for ever
-                outcomes = [error if isinstance(error, Exception) else RuntimeError(repr(error))] * len(jobs)
+                outcomes = [_raisable(error)] * len(jobs)
             try:
                 loop.call_soon_threadsafe(self._finish, loop, jobs, outcomes)
             except RuntimeError:  # the loop is closed: nobody waits any more
@@ -133,7 +134,7 @@ class Batcher:
             if job.future.done():
                 continue
             if isinstance(outcome, Exception):
-                job.future.set_exception(outcome)
+                job.future.set_exception(_raisable(outcome))
             else:
                 job.future.set_result(outcome)
         self._running = []
@@ -142,16 +143,24 @@ class Batcher:
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer those whose time is up, and come again when the next one's is."""
-        now, self._sweep = time.monotonic(), None
+        over, self._sweep = time.monotonic() - self.limits.seconds, None
         for job in (*self._running, *self._waiting):
-            left = job.begun + self.limits.seconds - now
-            if job.future.done():
-                continue
-            if left > 0:
-                self._sweep = loop.call_later(left, self._expire, loop)
-                return
-            message = f"the model did not answer within {self.limits.seconds:g} seconds"
-            job.future.set_exception(_overloaded("timeout", message))
+            if not job.future.done() and job.begun <= over:
+                message = f"the model did not answer within {self.limits.seconds:g} seconds"
+                job.future.set_exception(_overloaded("timeout", message))
+        self._waiting = deque(job for job in self._waiting if not job.future.done())
+        left = [job.begun - over for job in (*self._running, *self._waiting) if not job.future.done()]
+        if left:
+            self._sweep = loop.call_later(min(left), self._expire, loop)
+
+
+def _raisable(error: BaseException) -> Exception:
+    """What a future takes: no StopIteration, and nothing that would end the process."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    raisable = RuntimeError(repr(error))
+    raisable.__cause__ = error
+    return raisable
 
 
 def _overloaded(code: str, message: str) -> RequestError:

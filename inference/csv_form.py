@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ def read(body: bytes, schema: Schema, rules: Rules) -> Query:
     """The query in a CSV body."""
     if schema.tensors:
         raise bad_form("this model takes tensors; CSV holds only a table")
-    header, rows = _lines(body)
+    header, rows = _lines(body, rules)
     rules.check_rows(len(rows))
     for number, row in enumerate(rows):
         if len(row) != len(header):
@@ -72,19 +73,22 @@ def _batch(header: list[str], rows: list[list[str]], schema: Schema, rules: Rule
     return batch.from_columns(schema, columns, rules)
 
 
-def _lines(body: bytes) -> tuple[list[str], list[list[str]]]:
+def _lines(body: bytes, rules: Rules) -> tuple[list[str], list[list[str]]]:
     try:
         text = body.decode("utf-8-sig")
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(reader, [])
+        # In a table of one column an empty line is a gap; elsewhere it is nothing, as for pandas.
+        filled = (line or [""] for line in reader if line or len(header) == 1)
+        # One too many tells that there are too many.
+        rows = list(itertools.islice(filled, rules.max_rows + 1))
     except UnicodeDecodeError:
         raise RequestError("invalid_csv", "the body is not UTF-8") from None
     except csv.Error as error:
         raise RequestError("invalid_csv", f"the body is not valid CSV: {error}") from None
-    if not lines or not lines[0]:
+    if not header:
         raise RequestError("invalid_csv", "the first line must name the columns")
-    # In a table of one column an empty line is a gap; elsewhere it is nothing, as for pandas.
-    alone = len(lines[0]) == 1
-    return lines[0], [line or [""] for line in lines[1:] if line or alone]
+    return header, rows
 
 
 def _cells(column: Column, texts: Sequence[str]) -> list[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -143,7 +144,10 @@ def _refusal(scope: Scope) -> RequestError | None:
 
 def _log_failure(scope: Scope) -> None:
     fields = {"request_id": scope["state"]["request_id"], "path": scope["path"][:200]}
-    _log.exception("internal error", extra=fields | _trace_fields(scope))
+    # A library's message may quote the values that it stumbled over: it is left out, but for the debug level.
+    quoting = _log.isEnabledFor(logging.DEBUG)
+    about = {} if quoting else {"exception": logs.without_values(sys.exc_info()[1])}
+    _log.error("internal error", exc_info=quoting, extra=fields | about | _trace_fields(scope))
 
 
 def _trace_fields(scope: Scope) -> dict[str, str]:

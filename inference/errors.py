@@ -55,3 +55,5 @@ def _short(text: str, most: int) -> str:
 
 class HookError(Exception):
     """The user's hooks are broken: they fail, or return what they must not. The message names the hook."""
+
+    code = "hook_failed"

@@ -67,7 +67,9 @@ def in_each_form(body: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         "features": {"features": row},
         "dataframe_split": {"dataframe_split": {"columns": names, "data": [values]}},
         "dataframe_records": {"dataframe_records": [row]},
+        "data with columns": {"data": [values], "columns": names},
         "one row": row,
+        "list": [row],
     }
     return {name: form for name, form in forms.items() if _is_taken(form, schema)}
 
@@ -107,6 +109,8 @@ def _logged(folder: Path, mlmodel: Mapping[str, Any], schema: Schema) -> dict[st
 
 
 def _first_row(content: Any, schema: Schema) -> dict[str, Any] | None:
+    if isinstance(content, list):
+        return {"instances": content[:1]}
     if "inputs" in content and schema.tensors:
         value = content["inputs"]
         return {"inputs": {key: item[:1] for key, item in value.items()} if isinstance(value, dict) else value[:1]}

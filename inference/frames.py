@@ -11,16 +11,19 @@ from inference.tables import Batch, Matrix, Table
 
 
 def frame(rows: Table | Matrix) -> Any:
-    """The rows as a DataFrame with the declared types; numbered columns where the model has no names."""
+    """The rows as a DataFrame with the declared types; numbered columns where the model has no names.
+
+    A copy: hooks and models may work in place.
+    """
     import pandas as pd
 
-    return pd.DataFrame(rows.array) if isinstance(rows, Matrix) else pd.DataFrame(rows.columns)
+    return pd.DataFrame(rows.array, copy=True) if isinstance(rows, Matrix) else pd.DataFrame(rows.columns)
 
 
 def as_input(rows: Batch) -> Any:
-    """What pyfunc takes: a frame for a table, else an array, or arrays by name."""
+    """What pyfunc takes, as a copy: a frame for a table, else an array, or arrays by name."""
     if isinstance(rows, Matrix):
-        return rows.array
+        return rows.array.copy()
     return frame(rows) if isinstance(rows, Table) else rows.arrays
 
 
@@ -51,4 +54,11 @@ def _array(values: Any, dtype: np.dtype[Any] | None) -> Any:
             raise ValueError("a fraction where whole numbers are expected")
         if gaps.any():
             return values
+    # Compared as whole numbers or as floats: the largest of 64 bits is no float, the next power of two is.
+    if dtype.kind == "i" and values.size and not (_least(dtype) <= values.min() and values.max() < -_least(dtype)):
+        raise ValueError(f"a number that {dtype} does not hold")
     return values.astype(dtype)
+
+
+def _least(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).min)

@@ -6,6 +6,7 @@ import functools
 import logging
 import sys
 import time
+import traceback
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ _FIELDS = (
     "trace_id",
     "span_id",
     "worker",
+    "exception",
 )
 
 
@@ -58,6 +60,15 @@ def write(logger: str, level: int, message: str, fields: dict[str, Any]) -> None
 @functools.lru_cache(maxsize=2)
 def _second(moment: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+
+
+def without_values(error: BaseException | None) -> str:
+    """The traceback of an exception and its causes, their types in place of their messages."""
+    lines: list[str] = []
+    while error is not None:
+        lines[:0] = [*traceback.format_tb(error.__traceback__), f"{type(error).__qualname__}\n"]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(lines)
 
 
 class JsonFormatter(logging.Formatter):

@@ -52,7 +52,7 @@ def requests(schema: Schema, *, strict: bool) -> dict[str, Json]:
         _form(name, _content(name, schema)) for name in ENVELOPES if schema.named or name != "dataframe_records"
     ]
     if schema.named:
-        forms += [_bare(schema, strict), many(ref("Row"))]
+        forms += [_data_with_columns(), _bare(schema, strict), many(ref("Row"))]
     return {**found, "PredictRequest": {"anyOf": forms}}
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import resource
 import signal
 import socket
@@ -130,6 +131,11 @@ def _allow_files(wanted: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def once_more(listener: socket.socket) -> socket.socket:
+    """The same socket. Not by its `dup`, which makes it a blocking one for every process that has it."""
+    return socket.socket(fileno=os.dup(listener.fileno()))
+
+
 def serve(app: Starlette, listener: socket.socket) -> int:
     """Serve until a signal; the process's exit code: 1 when requests were cut off."""
     server = Server(app)
@@ -137,7 +143,7 @@ def serve(app: Starlette, listener: socket.socket) -> int:
     _log.info("listening on %s:%s", address[0], address[1])
     fd = app.state.service.settings.listen_fd
     sockets = [listener] if fd is None else [listener, socket.socket(fileno=fd)]
-    more = 0 if app.state.member else _ACCEPTED_AT_ONCE - 1  # workers share theirs, and each takes its turn
-    server.run(sockets=[*sockets, *(one.dup() for one in sockets for _ in range(more))])
+    more = _ACCEPTED_AT_ONCE - 1
+    server.run(sockets=[*sockets, *(once_more(one) for one in sockets for _ in range(more))])
     _log.info("stopped, %s requests cut off", server.cut_off)
     return 1 if server.cut_off or not server.started else 0

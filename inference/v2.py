@@ -112,6 +112,8 @@ def _input(item: Mapping[str, Any], raw: memoryview | None) -> Input:
     name, shape, datatype = item["name"], item.get("shape"), item.get("datatype")
     if not isinstance(shape, list) or {*map(type, shape)} != {int} or min(shape) < 0 or max(shape) >= 2**31:
         raise bad_form(f"input {name!r}: `shape` must be a list of whole numbers")
+    if 0 in shape[1:]:
+        raise RequestError("wrong_shape", f"input {name!r}: rows of the shape {shape} hold nothing", column=name)
     if not isinstance(datatype, str) or datatype not in v2_data.DATATYPES:
         raise bad_form(f"input {name!r}: `datatype` must be one of {', '.join(v2_data.DATATYPES)}")
     if ("data" in item) == (raw is not None):

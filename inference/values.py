@@ -185,9 +185,10 @@ def _datetime(name: str, row: int, value: str | None) -> np.datetime64:
             raise ValueError(value)
         date, time, zone = match.groups()
         text = f"{date}T{time or '00:00'}"
-        if not _EARLIEST <= np.datetime64(text, "s") <= _LATEST:
+        offset = _offset(zone)
+        if not _EARLIEST <= np.datetime64(text, "s") - offset <= _LATEST:
             raise _out_of_range(name, row, value, "a date-time in nanoseconds")
-        return np.datetime64(text, "ns") - _offset(zone)
+        return np.datetime64(text, "ns") - offset
     except ValueError:
         message = f"column {name!r} takes ISO 8601 date-times such as 2024-01-31T12:00:00, not {_show(value)}"
         raise RequestError("wrong_type", message, column=name, row=row) from None

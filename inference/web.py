@@ -117,7 +117,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 def internal_error(scope: Scope, failure: Exception) -> Response:
     """The answer when the model or the hooks failed; what they said is in the log alone."""
     request_id = scope["state"]["request_id"]
-    code, who = ("hook_failed", "hooks") if isinstance(failure, HookError) else ("internal_error", "model")
+    code, who = (HookError.code, "hooks") if isinstance(failure, HookError) else ("internal_error", "model")
     message = f"the {who} failed on this request; the server's log has the reason under {request_id}"
     error = RequestError(code, message, status=500)
     body = error.protocol_body() if _is_v2(scope) else error.body()

@@ -32,7 +32,10 @@ class Result:
 
     def rows(self, start: int, stop: int) -> Result:
         """The part that belongs to these rows of the batch."""
-        return Result(_rows(self.predictions, start, stop), _rows(self.probabilities, start, stop))
+        found = self.probabilities
+        several = isinstance(found, list)
+        part = [output[start:stop] for output in found] if several else _rows(found, start, stop)
+        return Result(_rows(self.predictions, start, stop), part)
 
 
 class Runtime(Protocol):
@@ -61,13 +64,11 @@ class Runtime(Protocol):
 
 
 def _rows(found: Any, start: int, stop: int) -> Any:
-    """Rows of an array, a frame, a list of one item a row, or of each array of a mapping."""
+    """Rows of an array, a frame, a list of one item a row, or of each column of a mapping."""
     if found is None:
         return None
     if isinstance(found, Mapping):
         return {key: value[start:stop] for key, value in found.items()}
     if hasattr(found, "iloc"):
         return found.iloc[start:stop]
-    if isinstance(found, list) and found and hasattr(found[0], "shape"):
-        return [output[start:stop] for output in found]
     return found[start:stop]

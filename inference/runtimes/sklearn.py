@@ -6,6 +6,7 @@ estimator itself gives for some rows when the model is loaded.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,8 +46,11 @@ def of(raw: Any, method: str = "predict") -> Native:
     warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)
     predict = getattr(raw, method)
 
+    # A scaler with copy=False scales the rows that it is given, each time.
+    own = copy.copy if any(getattr(part, "copy", True) is False for part in found) else _as_it_is
+
     def itself(data: Any, probabilities: bool) -> Result:
-        return Result(predict(data), raw.predict_proba(data) if probabilities else None)
+        return Result(predict(own(data)), raw.predict_proba(own(data)) if probabilities else None)
 
     direct: Direct | None = None
     if arrays and method in _OVERRIDES:
@@ -62,6 +66,10 @@ def of(raw: Any, method: str = "predict") -> Native:
         independent=known and estimators.is_independent(found),
         thresholds=lambda: forests.thresholds(raw) if forests.direct(raw) else None,
     )
+
+
+def _as_it_is(data: Any) -> Any:
+    return data
 
 
 def _takes_arrays(part: Any) -> bool:

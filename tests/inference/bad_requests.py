@@ -138,6 +138,7 @@ V2: dict[str, Case] = {
     "V2 odd datatype": (infer(column(datatype="FP80"), B), 400, "invalid_form"),
     "V2 negative shape": (infer(column(shape=[-1]), B), 400, "invalid_form"),
     "V2 huge shape": (infer(column(shape=[2**31 - 1, 2**31 - 1]), B), 400, "wrong_shape"),
+    "V2 rows of nothing": (infer(column(shape=[2**31 - 1, 0], data=[])), 400, "wrong_shape"),
     "V2 shape beyond": (infer(column(shape=[2**70]), B), 400, "invalid_form"),
     "V2 other shape": (infer(column(shape=[2]), B), 400, "wrong_shape"),
     "V2 shape of text": (infer(column(shape="1"), B), 400, "invalid_form"),

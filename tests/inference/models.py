@@ -257,6 +257,7 @@ SAVE: dict[str, Callable[[Path], None]] = {
     "booleans": _sklearn(_tree([False, False, True, True]), AB),
     "two-outputs": _sklearn(_tree([["no", "x"], ["no", "y"], ["yes", "x"], ["yes", "y"]]), AB),
     "two-numbers": _sklearn(DecisionTreeRegressor().fit(CORNERS, CORNERS * 2), AB),
+    "pairs": _sklearn(LinearRegression().fit(CORNERS, CORNERS.assign(b=1.0)), AB),
     "linear": _sklearn(LinearRegression().fit(CORNERS, CORNERS.a), AB),
     "one-column": _sklearn(Weigh().fit(CORNERS), signature(ColSpec("double", "x"))),
     "unnamed": _sklearn(Weigh().fit(CORNERS), signature(ColSpec("double"))),

@@ -157,6 +157,39 @@ def test_a_worker_that_breaks_answers_all_and_goes_on() -> None:
     assert after.predictions == 0
 
 
+def test_an_end_of_an_iteration_is_no_end_of_the_queue() -> None:
+    """No future takes a StopIteration, which `next` raises in many a model."""
+
+    def work(queries: Sequence[Query]) -> Sequence[Outcome]:
+        return [StopIteration() if one.batch.rows == 2 else Result(0) for one in queries]
+
+    async def run() -> tuple[Sequence[Any], Any]:
+        batcher = Batcher(work, kind, Limits())
+        both = await asyncio.gather(batcher.ask(query(1, 2)), batcher.ask(query(1)), return_exceptions=True)
+        return both, await asyncio.wait_for(batcher.ask(query(3)), 10)
+
+    (broken, beside), after = asyncio.run(run())
+    assert isinstance(broken, RuntimeError)
+    assert (beside.predictions, after.predictions) == (0, 0)
+
+
+def test_who_is_told_that_it_took_too_long_leaves_the_queue() -> None:
+    worker = Worker()
+
+    async def run() -> int:
+        batcher = Batcher(worker, kind, Limits(seconds=0.05))
+        first = asyncio.create_task(batcher.ask(query(1)))
+        while not worker.seen:
+            await asyncio.sleep(0.001)
+        late = [asyncio.create_task(batcher.ask(query(2, params={"k": 1}))) for _ in range(5)]
+        await asyncio.gather(first, *late, return_exceptions=True)
+        waiting = batcher.waiting
+        worker.go.set()
+        return waiting
+
+    assert asyncio.run(run()) == 0
+
+
 def test_a_client_that_went_away_is_not_asked_for() -> None:
     worker = Worker()
 

@@ -223,4 +223,7 @@ def test_log_lines_are_json_without_payloads(client: Serve, capsys: pytest.Captu
         ("abc", "/predict", 200),
         ("def", "/predict", 500),
     ]
-    assert any("RuntimeError" in line.get("exception", "") and line["request_id"] == "def" for line in found)
+    (told,) = [line["exception"] for line in found if line["request_id"] == "def" and "exception" in line]
+    assert "RuntimeError" in told
+    assert "in predict" in told, "where it happened"
+    assert "/secret/path" not in "".join(lines), "what the model says may hold a request's values"

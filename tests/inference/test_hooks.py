@@ -11,13 +11,18 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from inference import forms, hooks
+from inference import asking, forms, frames, hooks
 from inference.batch import Rules
 from inference.errors import HookError, RequestError
+from inference.forms import Query
+from inference.runtimes.base import Result
 from inference.schema import Column, Schema
+from inference.tables import Matrix
 from tests.inference.conftest import Serve
 
 Hooked = Callable[..., TestClient]
@@ -119,6 +124,7 @@ def test_a_broken_hook_is_told_from_the_model_and_gives_nothing_away(hooked: Hoo
     status, error = refused(served, [{"a": 1, "b": 2}])
     assert (status, error["code"]) == (500, "hook_failed")
     assert "secret-value" not in json.dumps(error)
+    assert 'ml_prediction_errors_total{code="hook_failed"} 1.0' in served.get("/metrics").text
     assert served.get("/livez").status_code == 200
 
 
@@ -159,6 +165,51 @@ def test_a_hook_sees_one_request_at_a_time_unless_it_is_batched(hooked: Hooked, 
         assert [float(value) for value, _ in values] == [10.0 * number + turn for turn in range(6)]
     largest = max(int(row.split(" of ")[1]) for turns in answers for (row,) in turns)
     assert (largest == 1) == alone
+
+
+LISTS = """
+batched = True
+
+def postprocess(predictions):
+    import time
+    time.sleep(0.02)
+    return [row.round(2) for row in predictions]
+"""
+
+
+def test_a_list_of_arrays_from_a_batched_hook_is_one_item_a_row(hooked: Hooked) -> None:
+    served = hooked(LISTS, model="pairs")
+    together = threading.Barrier(8)
+
+    def one(number: int) -> Any:
+        together.wait(30)
+        return [ask(served, [{"a": 10 * number + turn, "b": 0}]) for turn in range(6)]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(8)))
+    assert answers == [[[[10.0 * number + turn, 1.0]] for turn in range(6)] for number in range(8)]
+
+
+def test_what_a_preprocess_does_in_place_is_done_once(hooked: Hooked) -> None:
+    """A batch that fails for one request's sake is asked again, one by one."""
+    served = hooked("def preprocess(frame): frame.iloc[:, 0] += 0.3; return frame", model="bare")
+    assert ask(served, [[0, 0]]) == ["no"]
+    batched = asking.ask(
+        served.app.state.service.lifecycle.require_model(),  # type: ignore[attr-defined]
+        [Query(Matrix(np.zeros((1, 2)), 1)), Query(Matrix(np.zeros((1, 3)), 1))],
+    )
+    assert isinstance(batched[1], Exception)
+    assert isinstance(batched[0], Result)
+    assert batched[0].predictions.tolist() == ["no"]
+
+
+def test_numbers_that_a_column_does_not_hold_are_no_other_numbers() -> None:
+    schema = Schema(columns=(Column("a", "a", "integer"),), named=True, origin="signature")
+    for values in (np.array([2**40 + 5]), np.array([1e19]), np.array([-(2.0**31) - 1])):
+        with pytest.raises(ValueError, match="a number that int32 does not hold"):
+            frames.batch(pd.DataFrame({"a": values}), schema)
+    held = frames.batch(pd.DataFrame({"a": np.array([-(2.0**31), 2.0**31 - 1])}), schema)
+    assert held.columns["a"].tolist() == [-(2**31), 2**31 - 1]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -125,6 +126,18 @@ def test_what_mlflow_1_called_its_forms(client: Serve) -> None:
             "/invocations", json=body, headers={"Content-Type": "application/json; format=pandas-split"}
         )
         assert answer.content == b'{"predictions":[12.0]}'
+
+
+def test_a_table_that_is_much_too_long_is_not_read_to_its_end(client: Serve) -> None:
+    served = client("one-column", max_rows=100)
+    tracemalloc.start()
+    try:
+        answer = served.post("/invocations", content=b"x\n" + b"\n" * 2**21, headers={"Content-Type": "text/csv"})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_many_rows")
+    assert peak < 2**25, "a list for each line would take 16 times the body"
 
 
 def test_csv_is_only_for_invocations(client: Serve) -> None:

@@ -75,7 +75,9 @@ def test_the_forms_that_a_model_takes(client: Serve) -> None:
         "features": {"features": {"a": 0.5, "b": 1, "note": "text"}},
         "dataframe_split": {"dataframe_split": {"columns": ["a", "b", "note"], "data": [[0.5, 1, "text"]]}},
         "dataframe_records": {"dataframe_records": [{"a": 0.5, "b": 1, "note": "text"}]},
+        "data with columns": {"data": [[0.5, 1, "text"]], "columns": ["a", "b", "note"]},
         "one row": {"a": 0.5, "b": 1, "note": "text"},
+        "list": [{"a": 0.5, "b": 1, "note": "text"}],
     }
     assert list(forms("envelope")) == [name for name in forms("orders") if name != "one row"]
     assert forms("bare") == {

@@ -329,6 +329,16 @@ def test_whether_rows_may_share_a_call(make: Callable[[], Any], expected: bool) 
     assert sklearn_runtime.of(make()).independent is expected
 
 
+def test_a_step_that_works_in_place_works_once() -> None:
+    raw = make_pipeline(StandardScaler(copy=False), LogisticRegression()).fit(FEW.copy() * 9, YES[:50])
+    runtime, given = sklearn_runtime.of(raw), rows(FEW.copy())
+    found = runtime.ask(given, probabilities=True)
+    same(found.probabilities, raw.predict_proba(FEW.copy()), "probabilities")
+    same(found.predictions, raw.predict(FEW.copy()), "labels")
+    assert given.block is not None
+    assert np.array_equal(given.block, FEW)
+
+
 def test_a_changed_predict_is_called() -> None:
     """Whether it is a class of one's own, or the estimator itself that was changed."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from inference.server import LINGER_SECONDS
+from inference.server import LINGER_SECONDS, once_more
 from tests.inference.conftest import wait_until
 from tests.inference.process import ask, is_ready, served
 from tests.inference.wire import SECONDS, connect, exchange, head, post, read_answer
@@ -86,3 +88,12 @@ def test_a_second_signal_ends_at_once(saved: Saved) -> None:
             wait_until(lambda: ask(port, "GET", "/readyz")[0] == 503)
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) == 1  # a request was cut off
+
+
+def test_a_socket_that_is_listened_on_once_more_blocks_nobody() -> None:
+    """Whether it blocks is the socket's, not the file number's: another server may be using it at the time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        with once_more(listener) as other:
+            assert other.fileno() != listener.fileno()
+            assert not os.get_blocking(listener.fileno())
