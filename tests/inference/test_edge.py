@@ -206,12 +206,14 @@ def test_log_lines_are_json_without_payloads(client: Serve, capsys: pytest.Captu
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(JsonFormatter().format(record))
 
+    served = client("moody")
+    capsys.readouterr()  # what MLflow printed when the model was saved
     handler, logger = Keep(), logging.getLogger("inference")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        client("moody").post("/predict", json={"mood": "a secret"}, headers={"X-Request-ID": "abc"})
-        client("moody").post("/predict", json={"mood": "break"}, headers={"X-Request-ID": "def"})
+        served.post("/predict", json={"mood": "a secret"}, headers={"X-Request-ID": "abc"})
+        served.post("/predict", json={"mood": "break"}, headers={"X-Request-ID": "def"})
     finally:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)

@@ -193,7 +193,7 @@ def test_a_list_of_arrays_from_a_batched_hook_is_one_item_a_row(hooked: Hooked) 
 def test_what_a_preprocess_does_in_place_is_done_once(hooked: Hooked) -> None:
     """A batch that fails for one request's sake is asked again, one by one."""
     served = hooked("def preprocess(frame): frame.iloc[:, 0] += 0.3; return frame", model="bare")
-    assert ask(served, [[0, 0]]) == ["no"]
+    assert ask(served, [[0.0, 0.0]]) == ["no"]
     batched = asking.ask(
         served.app.state.service.lifecycle.require_model(),  # type: ignore[attr-defined]
         [Query(Matrix(np.zeros((1, 2)), 1)), Query(Matrix(np.zeros((1, 3)), 1))],
