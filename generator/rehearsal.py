@@ -92,7 +92,7 @@ def rehearse(
             f"{len(changed)} changed files are not part of this: a release is made from what is committed"
         )
     try:
-        outcome = _Rehearsal(folder, progress, engine, environments or Uv()).run(git.top_level(), head, model_name)
+        outcome = _Rehearsal(folder, progress, engine, environments).run(git.top_level(), head, model_name)
     except BaseException as error:
         if isinstance(error, GeneratorError):
             raise GeneratorError(f"{error}\n\nwhat there is to look into was kept in {folder}") from error
@@ -106,8 +106,9 @@ def rehearse(
 
 
 class _Rehearsal:
-    def __init__(self, folder: Path, progress: Progress, engine: str, environments: Environments) -> None:
-        self.folder, self.progress, self.environments = folder, progress, environments
+    def __init__(self, folder: Path, progress: Progress, engine: str, environments: Environments | None) -> None:
+        self.folder, self.progress, self.environments = folder, progress, environments or Uv()
+        self.servers = environments or Uv(linked=True)
         self.bare, self.clone = folder / "origin.git", folder / "clone"
         self.registry = FolderRegistry(folder / "registry")
         self.wanted_engine = engine
@@ -176,7 +177,7 @@ class _Rehearsal:
             write_atomically(workspace.root / model.lock_file, lock_text(model, workspace.root, self.environments))
 
     def _engine(self, model: Model) -> Engine:
-        process = ProcessEngine(self.folder / "engine", self.environments, model.config.train.python)
+        process = ProcessEngine(self.folder / "engine", self.servers, model.config.train.python)
         if self.wanted_engine == "process":
             return process
         engine = Docker()

@@ -20,7 +20,9 @@ from generator.ports import Ended, Reporter, Supervisor
 
 INSTALL_SECONDS = 3600.0  # for the download of a large environment; GitHub ends the job long after
 COMPILE_SECONDS = 900.0
-_PLAIN = ("--color", "never", "--no-progress")
+# No uv.toml and no [tool.uv] of a folder above or of the user: a release would then differ from its rehearsal, and
+# the lock could not tell. Variables such as UV_DEFAULT_INDEX count.
+_PLAIN = ("--color", "never", "--no-progress", "--no-config")
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|Request failed after|dns error|timed out|client error \(Connect\)"
     r"|HTTP status (server|client) error|invalid peer certificate",
@@ -47,16 +49,18 @@ class Unresolvable(GeneratorError):
 
 @dataclass(frozen=True)
 class Uv:
-    """The uv that came with this command."""
+    """The uv that came with this command.
+
+    A training script may write into its packages, and where files are linked that would change uv's cache, and so
+    every later environment of whoever ran it. So they are copied, or cloned where the disk can: some seconds for
+    each training with MLflow's 600 MB. UV_LINK_MODE says otherwise, for a runner whose cache ends with the job.
+    """
 
     supervisor: Supervisor = field(default_factory=ProcessSupervisor)
+    linked: bool = False  # to the cache: for a server's environment, in which no training script runs
 
     def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
-        """A fresh environment in `folder` with exactly what `lock` names; returns its Python.
-
-        Files are linked to uv's cache where the disk allows: an environment of MLflow is 800 MB, and copying it
-        takes longer than most trainings. Whoever runs as this user could write to that cache anyway.
-        """
+        """A fresh environment in `folder` with exactly what `lock` names; returns its Python."""
         if folder.exists():
             shutil.rmtree(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +72,8 @@ class Uv:
             raise GeneratorError(self._no_python(python, "\n".join(made.tail)))
         interpreter = folder / "bin" / "python"
         reporter.say(f"installing {lock.name}")
-        install = ("pip", "sync", "--require-hashes", "--strict", "--link-mode", "hardlink")
+        mode = "hardlink" if self.linked else os.environ.get("UV_LINK_MODE", "copy")
+        install = ("pip", "sync", "--require-hashes", "--strict", "--link-mode", mode)
         installed = self._watch((*install, "--python", str(interpreter), str(lock)), folder, lock.parent, reporter)
         if installed.code != 0:
             raise _install_failed(lock, installed)

@@ -55,7 +55,7 @@ def command(
         return _show(server, server, key, form, send)
     terminal, asked = Terminal(quiet_output=True), Asked(server, root, tracking_uri)
     with terminal.working_on("request"):
-        starter = Starter(asked.work, Uv(), terminal)
+        starter = Starter(asked.work, Uv(linked=True), terminal)
         with server_of(origin_of(asked, terminal), starter) as url:
             return _show(url, LOCAL, key, form, send)
 

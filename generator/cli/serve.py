@@ -53,5 +53,5 @@ def command(
         def ready(started: Started) -> None:
             click.echo(f"serving {described(started.facts)} at {url}: {url}/ has an example request; ^C ends it")
 
-        starter = Starter(asked.work, Uv(), terminal, listener)
+        starter = Starter(asked.work, Uv(linked=True), terminal, listener)
         Keeper(origin_of(asked, terminal), starter, terminal).keep(reload=reload, ready=ready)

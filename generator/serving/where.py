@@ -50,7 +50,7 @@ def origin_of(
         model,
         asked.root,
         asked.work,
-        environments or Uv(),
+        environments or Uv(linked=True),
         harness or MlflowHarness(),
         reporter,
     )

@@ -14,7 +14,6 @@ from tests.generator.trainings import Told
 
 
 def test_a_lock_has_hashes_and_no_address(tmp_path: Path) -> None:
-    (tmp_path / "uv.toml").write_text("[pip]\nemit-index-url = true\nemit-find-links = true\n")
     lock = Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path)
     lines = [line for line in lock.splitlines() if not line.lstrip().startswith(("#", "--hash=sha256:"))]
     assert lines == ["six==1.17.0 \\"]
@@ -39,19 +38,27 @@ def test_what_does_not_resolve_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def test_an_index_that_does_not_answer_is_another_failure(tmp_path: Path) -> None:
-    (tmp_path / "uv.toml").write_text(
-        f'cache-dir = "{tmp_path / "cache"}"\n[[index]]\nurl = "http://127.0.0.1:9/simple"\ndefault = true\n'
-    )
-    os.environ["UV_HTTP_RETRIES"] = "0"
-    kept = os.environ.pop("UV_CACHE_DIR", None)
-    try:
-        with pytest.raises(Unreachable, match="the package index did not answer; try again"):
-            Uv().compile("six\n", python="3.11", folder=tmp_path)
-    finally:
-        del os.environ["UV_HTTP_RETRIES"]
-        if kept is not None:
-            os.environ["UV_CACHE_DIR"] = kept
+def test_an_index_that_does_not_answer_is_another_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(Unreachable, match="the package index did not answer; try again"):
+        Uv().compile("six\n", python="3.11", folder=tmp_path)
+
+
+def test_settings_of_folders_above_are_not_read(tmp_path: Path) -> None:
+    """They are in no commit that a lock is compared with, and a rehearsal's clone lies elsewhere."""
+    (tmp_path / "pyproject.toml").write_text('[tool.uv]\nconstraint-dependencies = ["six<1.17"]\n')
+    (tmp_path / "uv.toml").write_text('exclude-newer = "2024-01-01T00:00:00Z"\n')
+    inner = tmp_path / "repository"
+    inner.mkdir()
+    lock = inner / "requirements.lock"
+    lock.write_text(Uv().compile("six<=1.17.0\n", python="3.11", folder=inner))
+    assert "six==1.17.0" in lock.read_text()
+    (inner / "uv.toml").write_text("[pip]\nno-binary = ['six']\nno-build = true\n")
+    Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
 
 
 def test_an_environment_has_exactly_the_lock(tmp_path: Path) -> None:
@@ -83,8 +90,20 @@ def test_a_cut_off_for_new_releases_counts_for_resolving_alone(tmp_path: Path) -
             os.environ["UV_EXCLUDE_NEWER"] = kept
 
 
+@pytest.mark.parametrize(("uv", "alone"), [(Uv(), True), (Uv(linked=True), False)])
+def test_a_trainings_files_are_no_links_to_the_cache(uv: Uv, alone: bool, tmp_path: Path) -> None:
+    """A script that writes into one of its packages would change every later environment."""
+    if os.environ.get("UV_LINK_MODE"):
+        pytest.skip("UV_LINK_MODE is set")
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(uv.compile("six==1.17.0\n", python="3.11", folder=tmp_path))
+    for name in ("one", "two"):  # the first may have filled the cache
+        python = uv.create(tmp_path / name, python="3.11", lock=lock, reporter=Told())
+    (module,) = python.parents[1].glob("lib/*/site-packages/six.py")
+    assert alone == (module.stat().st_nlink == 1)
+
+
 def test_what_is_installed_into_an_environment_does_not_reach_the_next(tmp_path: Path) -> None:
-    """Files are linked, so replacing one, as installers do, must leave the cache's as it is."""
     lock = tmp_path / "requirements.lock"
     lock.write_text(Uv().compile("six==1.17.0\n", python="3.11", folder=tmp_path))
     for name in ("one", "two"):
@@ -111,10 +130,10 @@ def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
         Uv().create(tmp_path / "environment", python="3.11", lock=lock, reporter=Told())
 
 
-def test_a_python_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+def test_a_python_that_is_not_here_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("")
-    (tmp_path / "uv.toml").write_text('python-downloads = "never"\n')
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     with pytest.raises(GeneratorError) as caught:
         Uv().create(tmp_path / "environment", python="3.99", lock=lock, reporter=Told())
     message = str(caught.value)
