@@ -103,8 +103,8 @@ class Moody(mlflow.pyfunc.PythonModel):
             "strange": [object()],
             "params": [params],
         }
-        if mood == "break":
-            raise RuntimeError("/secret/path of the model")
+        if mood.startswith("break"):
+            raise RuntimeError("/secret/path of the model", mood)
         if mood == "value":
             raise ValueError("/secret/path of the model")
         if mood == "exit":
