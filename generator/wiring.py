@@ -106,14 +106,23 @@ def run_stage(stage: Stage, release: Release, world: World, *, again: bool = Fal
     place = ORDER.index(stage)
     previous = release.store.sha256(ORDER[place - 1]) if place else None
     _check_chain(stage, release)
-    if not again and release.store.has(stage):
-        done = release.read(stage, KINDS[stage])
-        if done.previous == previous:
-            world.reporter.say("done already, from the same artifact; --again does it again")
-            return done
+    if not again and (done := _done(stage, release, world.reporter)) and done.previous == previous:
+        world.reporter.say("done already, from the same artifact; --again does it again")
+        return done
     artifact = _STAGES[stage](release, world).model_copy(update={"previous": previous})
     release.store.write(stage, artifact)
     return artifact
+
+
+def _done(stage: Stage, release: Release, reporter: Reporter) -> Artifact | None:
+    """What the stage left behind. An artifact of another commit, or of an older version, counts as not done."""
+    if not release.store.has(stage):
+        return None
+    try:
+        return release.read(stage, KINDS[stage])
+    except GeneratorError as error:
+        reporter.say(f"{error}: that is what happens now")
+        return None
 
 
 def _check_chain(stage: Stage, release: Release) -> None:
