@@ -12,6 +12,8 @@ from generator.errors import GeneratorError
 
 # No hook, signature or editor of the user's may change or stop what a stage does.
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "gc.auto=0")
+# Nobody is there to answer a prompt, and what git says is compared with its English words.
+_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "LANGUAGE": "C"}
 # Somebody pushed first: seen by our side, by the server, or by the server's lock on the branch.
 _MOVED = re.compile(r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|incorrect old value")
 
@@ -24,10 +26,15 @@ class GitRepository:
     author: tuple[str, str] | None = None  # name and address of our commits; None: the user's own
 
     def _git(self, *argv: str) -> str:
-        identity: tuple[str, ...] = ()
-        if self.author is not None:
-            identity = ("-c", f"user.name={self.author[0]}", "-c", f"user.email={self.author[1]}")
-        return run("git", *_QUIET, *identity, "-C", str(self.root), *argv, env={"GIT_TERMINAL_PROMPT": "0"})
+        return run("git", *_QUIET, "-C", str(self.root), *argv, env={**_ENVIRONMENT, **self._identity()})
+
+    def _identity(self) -> dict[str, str]:
+        """As variables, which go before any setting, and before the caller's own variables."""
+        if self.author is None:
+            return {}
+        name, address = self.author
+        both = ("AUTHOR", "COMMITTER")
+        return {f"GIT_{who}_NAME": name for who in both} | {f"GIT_{who}_EMAIL": address for who in both}
 
     def exists(self) -> bool:
         """Whether `root` lies in a Git repository."""
@@ -43,7 +50,8 @@ class GitRepository:
 
     def init_bare(self, branch: str) -> None:
         """A new bare repository at `root`."""
-        run("git", *_QUIET, "init", "--quiet", "--bare", "--initial-branch", branch, str(self.root))
+        argv = ("init", "--quiet", "--bare", "--initial-branch", branch, str(self.root))
+        run("git", *_QUIET, *argv, env=_ENVIRONMENT)
 
     def push_to(self, address: str, commit: str, branch: str) -> None:
         """Pushes `commit` to a branch of another repository."""
@@ -85,7 +93,8 @@ class GitRepository:
     def clone(self, source: str, *, branch: str | None = None, commit: str | None = None) -> None:
         self.root.parent.mkdir(parents=True, exist_ok=True)
         at = ("--branch", branch) if branch else ()
-        run("git", *_QUIET, "clone", "--quiet", "--no-checkout", *at, "--", source, str(self.root))
+        argv = ("clone", "--quiet", "--no-checkout", "--origin", "origin", *at, "--", source, str(self.root))
+        run("git", *_QUIET, *argv, env=_ENVIRONMENT)
         self._git("checkout", "--quiet", *(("--detach", commit) if commit else ()))
 
     def is_ancestor(self, commit: str, of: str) -> bool:

@@ -38,12 +38,24 @@ class MissingProgram(GeneratorError):
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without GIT_*, which would point git at another repository."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in _GIT_KEPT}
+    """This process's environment without what would point git at another repository, as a hook has it set.
+
+    Whose commits they are and what opens the door (GIT_COMMITTER_NAME, GIT_ASKPASS, GIT_CONFIG_COUNT …) stays.
+    """
+    kept = {key: value for key, value in os.environ.items() if key not in _REDIRECTING}
     return {**kept, **(extra or {})}
 
 
-_GIT_KEPT = ("GIT_SSL_CAINFO", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
+# Those of `git rev-parse --local-env-vars` that are no settings, and what changes the meaning of paths and refs.
+_REDIRECTING = {
+    f"GIT_{name}"
+    for name in (
+        *("DIR", "WORK_TREE", "COMMON_DIR", "PREFIX", "INDEX_FILE", "INDEX_VERSION", "NAMESPACE", "SHALLOW_FILE"),
+        *("OBJECT_DIRECTORY", "ALTERNATE_OBJECT_DIRECTORIES", "QUARANTINE_PATH", "IMPLICIT_WORK_TREE"),
+        *("GRAFT_FILE", "NO_REPLACE_OBJECTS", "REPLACE_REF_BASE", "CONFIG", "REFLOG_ACTION"),
+        *("LITERAL_PATHSPECS", "GLOB_PATHSPECS", "NOGLOB_PATHSPECS", "ICASE_PATHSPECS"),
+    )
+}
 
 
 def find_program(name: str, hint: str) -> str:

@@ -1,0 +1,84 @@
+"""Git as a runner, a hook or a person of another language has it set up."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from generator.adapters.git import GitRepository
+from tests.generator.repositories import commit_all, git
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    folder = tmp_path / "origin"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    (folder / "file").write_text("")
+    commit_all(folder, "Begin")
+    return folder
+
+
+def committed(repository: GitRepository) -> tuple[str, str]:
+    """Who is the author and who the committer of a new commit."""
+    (repository.root / "new").write_text("")
+    repository.commit(["new"], "New")
+    author, committer = git(repository.root, "log", "-1", "--format=%an <%ae>%n%cn <%ce>").splitlines()
+    return author, committer
+
+
+def test_identity_and_settings_of_the_caller_count(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Bob")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "bob@example.com")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "url.file://" + str(origin) + ".insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://git.example.invalid/origin")
+    GitRepository(tmp_path / "clone").clone("https://git.example.invalid/origin", branch="main")
+    assert committed(GitRepository(origin)) == ("Ada <ada@example.com>", "Bob <bob@example.com>")
+
+
+def test_a_given_author_goes_before_everything(origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Bob")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "bob@example.com")
+    repository = GitRepository(origin, author=("Bot", "bot@example.com"))
+    assert committed(repository) == ("Bot <bot@example.com>", "Bot <bot@example.com>")
+
+
+def test_another_repository_of_the_caller_is_not_touched(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a hook, where Git has set them."""
+    head = git(origin, "rev-parse", "HEAD")
+    for name in ("GIT_DIR", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_NAMESPACE", "other")
+    assert GitRepository(origin).commit_of("HEAD") == head
+    GitRepository(tmp_path / "clone").clone(str(origin), branch="main")
+    assert GitRepository(tmp_path / "clone").origin() == str(origin)
+
+
+def test_a_clones_remote_is_called_origin(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gitconfig").write_text("[clone]\ndefaultRemoteName = upstream\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    clone = GitRepository(tmp_path / "clone")
+    clone.clone(str(origin), branch="main")
+    assert clone.origin() == str(origin)
+
+
+def test_git_speaks_english_and_asks_nobody(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    asked = f'echo "$LC_ALL $LANGUAGE $GIT_TERMINAL_PROMPT" >> {tmp_path}/asked'
+    program.write_text(f'#!/bin/sh\n{asked}\nexec {shutil.which("git")} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("LANGUAGE", "de:fr")
+    GitRepository(tmp_path / "clone").clone(str(origin), branch="main")
+    GitRepository(tmp_path / "bare").init_bare("main")
+    assert set((tmp_path / "asked").read_text().splitlines()) == {"C C 0"}
