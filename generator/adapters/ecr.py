@@ -40,17 +40,10 @@ class EcrRegistry(HttpRegistry):
 
     @cached_property
     def _ecr(self) -> Any:
-        if self._given is not None:
-            return self._given
-        try:
-            import boto3
-        except ImportError as error:
-            raise GeneratorError(
-                "publishing to ECR needs boto3: install the command with its extra `aws`, or `pip install boto3`"
-            ) from error
-        return boto3.client("ecr", region_name=self.place.region)
+        return self._given or _boto3().client("ecr", region_name=self.place.region)
 
     def _call(self, operation: str, **arguments: Any) -> Any:
+        _boto3()
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -88,6 +81,17 @@ class EcrRegistry(HttpRegistry):
     @property
     def _arn(self) -> str:
         return f"arn:aws:ecr:{self.place.region}:{self.place.account}:repository/{self.repository}"
+
+
+def _boto3() -> Any:
+    """The package, before anything of it is used: only who publishes to ECR has it."""
+    try:
+        import boto3
+    except ImportError as error:
+        raise GeneratorError(
+            "publishing to ECR needs boto3: install the command with its extra `aws`, or `pip install boto3`"
+        ) from error
+    return boto3
 
 
 class _Missing(GeneratorError):

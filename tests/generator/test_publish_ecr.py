@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Iterator
 
 import boto3
@@ -113,3 +114,10 @@ def test_no_credentials_say_how_to_get_some() -> None:
     given = EcrRegistry(HOST, "churn", Ecr("123456789012", "eu-north-1"), client=WithoutCredentials())
     with pytest.raises(GeneratorError, match="set image.role, elsewhere log in"):
         given.ensure()
+
+
+def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("boto3", "botocore")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(GeneratorError, match="publishing to ECR needs boto3: install the command with its extra"):
+        EcrRegistry(HOST, "team/churn", Ecr("123456789012", "eu-north-1")).ensure()
