@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,19 @@ def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes `folder`, also where a program took the right to write, or even to read, from folders in it."""
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        folder.chmod(0o700)
+        for parent, names, _ in os.walk(folder):  # goes down into what is readable by then
+            for path in (Path(parent, name) for name in names):
+                if not path.is_symlink():
+                    path.chmod(0o700)
+        shutil.rmtree(folder)
 
 
 def file_sha256(path: Path) -> str:

@@ -23,6 +23,14 @@ class Problem:
         return f"{where}: {self.message}"
 
 
+class Unreachable(GeneratorError):
+    """A package index, or a download, did not answer."""
+
+
+class Unresolvable(GeneratorError):
+    """Requirements that no set of packages meets. The message is the resolver's reason alone."""
+
+
 class InvalidInput(GeneratorError):
     """Everything wrong in what the user wrote, shown at once."""
 

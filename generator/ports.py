@@ -70,7 +70,7 @@ class Environments(Protocol):
     ) -> str:
         """`requirements` (the text of a requirements file, read in `folder`) as a lock with hashes.
 
-        Without `platform` (such as linux/amd64) the lock is universal. Raises GeneratorError with the
+        Without `platform` (such as linux/amd64) the lock is universal. Raises Unresolvable with the
         resolver's reason where the requirements contradict each other or the constraints.
         """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from uv import find_uv_bin
 
 from generator.adapters.shell import MissingProgram, ProcessFailed, run
 from generator.adapters.supervisor import ProcessSupervisor
-from generator.errors import GeneratorError
+from generator.disk import remove_folder
+from generator.errors import GeneratorError, Unreachable, Unresolvable
 from generator.ports import Ended, Reporter, Supervisor
 
 INSTALL_SECONDS = 3600.0  # for the download of a large environment; GitHub ends the job long after
@@ -39,14 +39,6 @@ _KEPT = re.compile(
 )
 
 
-class Unreachable(GeneratorError):
-    """A package index, or a download, did not answer."""
-
-
-class Unresolvable(GeneratorError):
-    """Requirements that no set of packages meets. The message is the resolver's reason alone."""
-
-
 @dataclass(frozen=True)
 class Uv:
     """The uv that came with this command.
@@ -62,7 +54,7 @@ class Uv:
     def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
         """A fresh environment in `folder` with exactly what `lock` names; returns its Python."""
         if folder.exists():
-            shutil.rmtree(folder)
+            remove_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         reporter.say(f"making an environment for Python {python}")
         made = self._watch(

@@ -6,7 +6,7 @@ import hashlib
 
 from generator.artifacts import TrainedModel
 from generator.disk import file_sha256, write_atomically
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, Unresolvable
 from generator.image.context import server_requirements
 from generator.image.converted import is_converted
 from generator.image.converted import requirements as converted_requirements
@@ -33,7 +33,7 @@ def runtime_lock(release: Release, trained: TrainedModel, environments: Environm
             constraints=bounds,
             folder=release.store.folder / "model",
         )
-    except GeneratorError as error:
+    except Unresolvable as error:
         raise GeneratorError(
             "the image's environment cannot be resolved: what the model requires (its requirements.txt and "
             f"{release.model.lock_file}) and what the inference server requires ({_server_names(release)}) "

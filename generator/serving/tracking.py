@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +19,9 @@ import httpx
 
 from generator.adapters.kept import kept_environment
 from generator.adapters.output import Masking
-from generator.adapters.uv import Unresolvable
 from generator.config.model import Model
 from generator.disk import write_atomically
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, Unresolvable
 from generator.ports import Environments, Harness, Reporter
 from generator.serving.messages import message, missing_package
 from generator.training.found import EMBEDDED, public_uri
@@ -152,9 +152,19 @@ class Registry:
         if not self.tracking.uri.startswith(("http://", "https://")):
             return None
         try:
-            answer = httpx.get(f"{self.tracking.uri.rstrip('/')}/version", timeout=ANSWERS_WITHIN)
+            address = f"{self.tracking.uri.rstrip('/')}/version"
+            answer = httpx.get(address, timeout=ANSWERS_WITHIN, verify=ssl.create_default_context())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if _is_about_trust(error):  # MLflow has settings of its own for that, and says what it thinks
+                return None
             reason = Masking(self.tracking.secrets)(str(error)) or type(error).__name__
             raise GeneratorError(f"the tracking server {self.tracking.shown} does not answer: {reason}") from error
         told = answer.text.strip()
         return told if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+\.\d+", told, re.ASCII) else None
+
+
+def _is_about_trust(error: BaseException | None) -> bool:
+    """Whether TLS is what failed: a certificate that this machine does not know, or one that we must show."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from generator.config.model import Model
-from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.errors import GeneratorError, InvalidInput, Problem, Unresolvable
 from generator.ports import Environments
 
 DEFAULT_MLFLOW = "mlflow>=3,<3.14"
@@ -98,7 +98,7 @@ def lock_text(model: Model, root: Path, environments: Environments) -> str:
     text = "\n".join((source.text, *source.added, "")) if source.added else source.text
     try:
         locked = environments.compile(text, python=python, folder=root / source.folder)
-    except GeneratorError as error:
+    except Unresolvable as error:
         raise GeneratorError(_unresolved(model, source, error)) from error
     return _header(model, source, python) + locked
 

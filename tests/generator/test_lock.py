@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from generator.config.model import Model, load
-from generator.errors import GeneratorError, InvalidInput
+from generator.errors import GeneratorError, InvalidInput, Unresolvable
 from generator.training.lock import BOOSTING, CONVERSION, DEFAULT_MLFLOW, lock_problems, lock_text
 from tests.generator import workspaces
 
@@ -34,7 +34,7 @@ class Resolver:
     ) -> str:
         self.asked.append((requirements, python, folder))
         if self.refusal:
-            raise GeneratorError(self.refusal)
+            raise Unresolvable(self.refusal)
         return "numpy==2.0.0 \\\n    --hash=sha256:00\n"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from generator.artifacts import BuiltImage, RuntimeName
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, Unreachable, Unresolvable
 from generator.image.archive import ARCHIVE, read_archive, write_archive
 from generator.image.labels import read_labels
 from generator.ports import Hooked, Parity, Replay, Reporter
@@ -33,12 +33,12 @@ class Locks:
     """Answers with a lock that installs what was asked for by name."""
 
     asked: list[dict[str, Any]] = field(default_factory=list)
-    refuses: str | None = None
+    refuses: GeneratorError | None = None
 
     def compile(self, requirements: str, **settings: Any) -> str:
         self.asked.append({"requirements": requirements, **settings})
         if self.refuses:
-            raise GeneratorError(self.refuses)
+            raise self.refuses
         return f"mlflow-skinny==3.13.0{HASHED}numpy==2.4.0{HASHED}"
 
     def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
@@ -244,10 +244,16 @@ def test_requirements_that_exclude_each_other_name_both_sides(tmp_path: Path) ->
 
 def test_what_the_resolver_says_is_passed_on_with_both_sides(tmp_path: Path) -> None:
     release = lay_out(tmp_path)
-    message = refusal(release, ingredients(release), locks=Locks(refuses="anyio<3 and anyio>=4"))
+    message = refusal(release, ingredients(release), locks=Locks(refuses=Unresolvable("anyio<3 and anyio>=4")))
     assert "anyio<3 and anyio>=4" in message
     assert "requirements.lock" in message
     assert "starlette" in message
+
+
+def test_an_index_that_does_not_answer_is_no_contradiction(tmp_path: Path) -> None:
+    release = lay_out(tmp_path)
+    message = refusal(release, ingredients(release), locks=Locks(refuses=Unreachable("the index is away")))
+    assert message == "the index is away"
 
 
 @pytest.mark.parametrize("path", ["code/inference/__init__.py", "code/inference.py", "code/inference/model.py"])

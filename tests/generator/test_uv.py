@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.adapters.uv import Unreachable, Unresolvable, Uv
-from generator.errors import GeneratorError
+from generator.adapters.uv import Uv
+from generator.errors import GeneratorError, Unreachable, Unresolvable
 from tests.generator.trainings import Told
 
 
@@ -38,9 +38,7 @@ def test_what_does_not_resolve_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def test_an_index_that_does_not_answer_is_another_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_that_does_not_answer_is_another_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
