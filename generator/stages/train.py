@@ -6,6 +6,7 @@ replaced, and there is no train.json until everything that it speaks of is in pl
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from generator.adapters.output import Masking
 from generator.artifacts import Conversion, TrainedModel
 from generator.config.places import place
-from generator.disk import file_sha256, folder_sha256
+from generator.disk import file_sha256, folder_sha256, remove_folder
 from generator.errors import GeneratorError, InvalidInput
 from generator.image.converted import CONVERTED, outcome
 from generator.image.golden import ONNX
@@ -113,7 +114,7 @@ class _Training:
     def _make_room(self) -> None:
         for folder in (self.release.work, *(self.release.store.folder / name for name in ("model", CONVERTED))):
             if folder.exists():
-                shutil.rmtree(folder)
+                remove_folder(folder)
         for folder in (self.output, self.home):
             folder.mkdir(parents=True)
         self.release.store.folder.mkdir(parents=True, exist_ok=True)
@@ -225,8 +226,9 @@ class _Training:
         artifacts = artifact_folder(self.uri)
         if artifacts is not None and (self.folder / "mlruns").is_dir():
             shutil.copytree(self.folder / "mlruns", artifacts, dirs_exist_ok=True)
-        shutil.rmtree(self.checkout)
-        shutil.rmtree(self.home, ignore_errors=True)
+        remove_folder(self.checkout)
+        with contextlib.suppress(OSError):
+            remove_folder(self.home)
 
 
 def _modules_outside(checkout: Path, folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,6 +19,7 @@ from generator.release import Release
 # Instead of a local store's path, which means nothing on another machine: ours, or one that the script chose.
 EMBEDDED, SCRIPTS_OWN = "embedded", "embedded, the script's own"
 MOST_PARAMS = 500
+MOST_METRICS = 1000  # see artifacts.Metrics
 _METRIC = re.compile(r"[A-Za-z0-9_./: -]{1,250}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
@@ -35,7 +37,7 @@ def trained_model(release: Release, found: dict[str, Any], **measured: Any) -> T
             model_name=_line(model["name"]),
             model_uri=_line(model["uri"]),
             flavors=tuple(map(_line, model["flavors"])),
-            metrics={name: value for name, value in found["metrics"].items() if _METRIC.fullmatch(name)},
+            metrics=_metrics(found["metrics"], _gated(release)),
             params={_line(name): _line(value) for name, value in sorted(params.items())[:MOST_PARAMS]},
             mlflow_version=_line(found["mlflow_version"]),
             data_sha256=data_sha256(found["datasets"]),
@@ -43,6 +45,18 @@ def trained_model(release: Release, found: dict[str, Any], **measured: Any) -> T
         )
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         raise GeneratorError(f"what MLflow answered about the run is not understood: {error}") from error
+
+
+def _metrics(found: Mapping[str, Any], gated: Set[str]) -> dict[str, Any]:
+    """The metrics that an artifact may hold: those that the gate looks at, then the first by name."""
+    names = sorted(filter(_METRIC.fullmatch, found), key=lambda name: (name not in gated, name))
+    return {name: found[name] for name in sorted(names[:MOST_METRICS])}
+
+
+def _gated(release: Release) -> Set[str]:
+    gate = release.model.config.gate
+    compared = gate.champion.metric if gate.champion else None
+    return {*gate.metrics, *([compared] if compared else [])}
 
 
 def _tracking_uri(found: dict[str, Any]) -> str:

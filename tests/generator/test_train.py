@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -302,6 +303,36 @@ def test_killed_and_run_again(tmp_path: Path, point: str) -> None:
     assert (store / "model" / "MLmodel").read_text() == "attempt: 3\n"
     assert trained.model_sha256 == folder_sha256(store / "model")
     assert trained.golden.sha256 == file_sha256(store / "golden.json")
+
+
+def test_of_very_many_metrics_those_of_the_gate_are_kept(tmp_path: Path) -> None:
+    training, harness = fake(tmp_path, more="gate: {metrics: {zeta: {min: 0}}}\n")
+    many = {f"m{number:04}": 0.5 for number in range(1001)} | {"zeta": 1.0}
+    harness.collected = {**harness.collected, "metrics": many}
+    trained = training.run()
+    assert len(trained.metrics) == 1000
+    assert trained.metrics["zeta"] == 1.0
+    assert "m0998" in trained.metrics
+    assert "m0999" not in trained.metrics
+
+
+def test_a_script_may_leave_folders_without_the_right_to_write(tmp_path: Path) -> None:
+    """Root may remove them anyway, so a user without rights runs what the stage runs."""
+    code = (
+        "import os, pathlib, sys, tempfile\n"
+        "from generator.disk import remove_folder\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "folder = pathlib.Path(tempfile.mkdtemp(dir='/tmp'))\n"
+        "for inner, mode in (('kept/deeper', 0o500), ('hidden/deeper', 0)):\n"
+        "    (folder / inner).mkdir(parents=True)\n"
+        "    (folder / inner / 'file').write_text('')\n"
+        "    (folder / 'link').unlink(missing_ok=True); (folder / 'link').symlink_to('/')\n"
+        "    for path in (folder / inner, (folder / inner).parent): path.chmod(mode)\n"
+        "folder.chmod(0o500)\n"
+        "remove_folder(folder)\n"
+        "assert not folder.exists()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_a_failed_second_try_leaves_no_artifact_of_the_first(tmp_path: Path) -> None:
