@@ -94,9 +94,14 @@ def bounded(body: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
 
 def ask_twice(model: Any, body: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
     """The body as JSON holds it, its predictions, and whether a second answer was the same."""
-    body = json.loads(json.dumps(body, allow_nan=False))
+    body = as_json(body)
     first, second = (predictions(model.predict(as_input(body, inputs))) for _ in range(2))
     return {"request": body, "predictions": first, "deterministic": first == second}
+
+
+def as_json(body: dict[str, Any]) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads(json.dumps(body, allow_nan=False))
+    return held
 
 
 def from_file(model: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -106,10 +111,12 @@ def from_file(model: Any, request: dict[str, Any]) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
         expected = document.pop("predictions", None) if isinstance(document, dict) else None
         body = bodies.parse(document, inputs)
-        asked = ask_twice(model, body, inputs)
-    except (OSError, ValueError, BodyError) as error:
+        as_input(as_json(body), inputs)
+    except (OSError, ValueError, RecursionError, BodyError) as error:
         raise Problem("golden-invalid", file=path.name, error=str(error)) from error
-    except Exception as error:
+    try:
+        asked = ask_twice(model, body, inputs)
+    except Exception as error:  # the model's own, whatever its kind
         raise Problem("golden-refused", file=path.name, error=said(error)) from error
     if expected is not None:
         compare(expected, asked["predictions"], path.name, float(request.get("tolerance") or TOLERANCE))

@@ -49,7 +49,7 @@ def read_golden(text: str, named: str | None = None) -> Recorded:
     try:
         content = json.loads(text)
         return Recorded(content["request"], content["predictions"], content.get("deterministic") is not False)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if named:
             raise GeneratorError(f"{named} must be an object with `request` and `predictions`") from error
         raise GeneratorError(f"golden.json is damaged ({error!r}): run `generator stage train` again") from error

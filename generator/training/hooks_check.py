@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from generator.config.model import Model
@@ -47,14 +48,26 @@ def _functions(model: Model, root: Path, path: Path) -> tuple[dict[str, ast.stmt
     except (ValueError, RecursionError) as error:
         return None, [Problem(shown, 1, 1, f"is no Python: {error}")]
     found: dict[str, ast.stmt] = {}
-    for node in tree.body:
+    for node in _statements(tree.body):
         names = [node.name] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
         if isinstance(node, ast.Assign):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            names = [node.target.id] if isinstance(node.target, ast.Name) else []
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names = [alias.asname or alias.name for alias in node.names]
         found |= {name: node for name in names if name in HOOKS}
     return found, []
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """What is at the top of a file, also where it is tried or depends on something."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.Try | ast.If | ast.With):
+            for field in ("body", "handlers", "orelse", "finalbody"):
+                for part in getattr(node, field, []):
+                    yield from _statements(part.body if isinstance(part, ast.ExceptHandler) else [part])
 
 
 def _unfit(shown: str, found: dict[str, ast.stmt]) -> list[Problem]:
@@ -86,7 +99,7 @@ def _golden(model: Model, root: Path, given: str | None) -> list[Problem]:
     except FileNotFoundError:
         message = f"the golden file {shown} is not there: add it, or leave golden out"
         return [config_problem(model, root, ("serve", "hooks", "golden"), message)]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return [Problem(shown, getattr(error, "lineno", 0), getattr(error, "colno", 0), f"is no JSON: {error}")]
     if not isinstance(content, dict) or set(content) != {"request", "predictions"}:
         message = 'must be an object with `request` and `predictions`, such as {"request": {"instances": …}, …}'

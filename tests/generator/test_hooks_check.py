@@ -31,6 +31,10 @@ def problems(root: Path, code: str | None, hooks: str = "{}", files: dict[str, s
         "def preprocess(*given): return given[0]",
         "from mine import preprocess",
         "preprocess = lambda frame: frame",
+        "from collections.abc import Callable\npreprocess: Callable = lambda frame: frame",
+        "try:\n    from mine import preprocess\nexcept ImportError:\n    def preprocess(frame): return frame",
+        "try:\n    import mine\nexcept ImportError:\n    mine = None\nelse:\n    postprocess = mine.postprocess",
+        "import sys\nif sys.version_info > (3, 12):\n    from mine import preprocess",
         "class preprocess:\n    def __new__(cls, frame): return frame",
     ],
 )
@@ -45,6 +49,8 @@ def test_nothing_is_said_of_hooks_that_can_be_called(tmp_path: Path, code: str) 
         ("x = 1\x00", "hooks.py:1:1: is no Python: source code string cannot contain null bytes"),
         ("def other(frame): ...", "hooks.py:1:1: defines neither preprocess(frame) nor postprocess(predictions)"),
         ("\nasync def preprocess(frame): ...", "hooks.py:2:1: preprocess is async"),
+        ("preprocess: object", "hooks.py:1:1: defines neither preprocess(frame) nor postprocess(predictions)"),
+        ("if True:\n    def preprocess(): ...", "hooks.py:2:5: preprocess is called with one argument"),
         ("def preprocess(): ...", "hooks.py:1:1: preprocess is called with one argument"),
         ("def postprocess(a, b): ...", "hooks.py:1:1: postprocess is called with one argument"),
         ("def postprocess(a, *, b): ...", "hooks.py:1:1: postprocess is called with one argument"),
@@ -76,6 +82,7 @@ def test_an_input_schema_needs_preprocess(tmp_path: Path) -> None:
     [
         (None, "the golden file golden.json is not there"),
         ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
         ("[]", "must be an object with `request` and `predictions`"),
         ('{"request": {}}', "must be an object with `request` and `predictions`"),
         ('{"request": {}, "predictions": []}', "`predictions` must be a list"),

@@ -198,3 +198,14 @@ def test_the_users_own_predictions(shop: Workshop) -> None:
     problem = shop.problem(golden_file=str(file))
     assert (problem["kind"], problem["differing"]) == ("golden-mismatch", 1)
     assert problem["differences"] == [{"row": 29, "expected": 0, "predicted": 1}]
+
+
+def test_what_the_model_itself_refuses_is_no_fault_of_the_file(shop: Workshop) -> None:
+    shop.trained(HEAD + "def no(f): raise ValueError('not today')\nlog(no, signature=infer_signature(X))")
+    file = shop.script_folder / "golden.json"
+    file.write_text(json.dumps({"instances": [[1.0, 90.0]]}))
+    problem = shop.problem(golden_file=str(file))
+    assert problem["kind"] == "golden-refused"
+    assert "not today" in problem["error"]
+    file.write_text("[" * 100_000)
+    assert shop.problem(golden_file=str(file))["kind"] == "golden-invalid"
