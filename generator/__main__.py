@@ -39,6 +39,8 @@ def _run() -> int:
         # The reader of our output is gone: nothing is left to say, and nothing may complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _refused_by_the_machine(error)
     except Exception:
         return _bug()
     return result if isinstance(result, int) else 0
@@ -47,6 +49,13 @@ def _run() -> int:
 def _interrupted() -> int:
     click.echo("interrupted", err=True)
     return 130
+
+
+def _refused_by_the_machine(error: OSError) -> int:
+    """A full disk, or a folder that may not be written to: the path and the system's own reason."""
+    reason = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror or error
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {reason}", err=True)
+    return 1
 
 
 def _bug() -> int:

@@ -202,6 +202,14 @@ def test_a_bug_says_that_it_is_one(tmp_path: Path) -> None:
     assert "This is a bug in tagship" in done.stderr
 
 
+def test_what_the_machine_refuses_is_no_bug(tmp_path: Path) -> None:
+    code = "import sys, errno; sys.argv = ['generator', 'status']\nimport generator.config.model as m\n"
+    code += "def load(root): raise OSError(errno.ENOSPC, 'No space left on device', '/somewhere/file')\n"
+    code += "m.load = load\nfrom generator.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: /somewhere/file: No space left on device\n")
+
+
 def test_nothing_committed_yet(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     done = generator("rehearse", cwd=tmp_path)
