@@ -265,6 +265,16 @@ def test_what_a_rehearsal_published_serves(scene: Scene, tmp_path: Path) -> None
     assert answer["predictions"] == golden["predictions"]
 
 
+def test_several_workers_in_a_confined_container(scene: Scene) -> None:
+    golden = json.loads((scene.release.store.folder / "golden.json").read_text())
+    with Docker().serving(scene.tag, environment={"TAGSHIP_WORKERS": "2"}) as url:
+        answers = [httpx.post(f"{url}/predict", json=golden["request"]).json() for _ in range(8)]
+        figures = httpx.get(f"{url}/metrics").text
+    assert [answer["predictions"] for answer in answers] == [golden["predictions"]] * 8
+    assert "inference_workers 2.0" in figures
+    assert 'prediction_requests_total{endpoint="predict",status="200"} 8.0' in figures
+
+
 def layers(archive: Path) -> list[str]:
     """Digests of the layers on top of the base image."""
     with tarfile.open(archive) as tar:
