@@ -32,7 +32,8 @@ def background(
     status = os.open(os.devnull, os.O_WRONLY)
     command = [sys.executable, "-I", "-S", reaper.__file__, str(status), str(LONGEST), str(GRACE), *argv]
     try:
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        with log.open("ab") as output:  # at its end, wherever that is: who keeps the log short may cut it
             process = subprocess.Popen(
                 command,
                 cwd=cwd,

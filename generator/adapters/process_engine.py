@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -29,6 +30,8 @@ from generator.image.archive import read_archive, unpack_archive, write_archive
 from generator.ports import Environments, Hooked, Parity, Replay, Reporter
 
 _FACTS = "image.json"
+LARGEST_LOG = 16 * 2**20  # bytes of what a server printed that are kept while it runs
+_LAST = 8192  # bytes of it that a person wants to see
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,24 @@ class Running:
 
     def last_words(self) -> str:
         """The end of what it printed."""
+        return self._end().decode(errors="replace").strip()[-2000:]
+
+    def trim_log(self) -> None:
+        """Keeps the log's end alone where it has grown large: a server may run, and complain, for months."""
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > LARGEST_LOG:
+                kept = self._end()
+                os.truncate(self.log, 0)  # the server appends, so it goes on at the new end
+                with self.log.open("ab") as stream:
+                    stream.write(kept)
+
+    def _end(self) -> bytes:
         try:
-            return self.log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+            with self.log.open("rb") as stream:
+                stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LAST))
+                return stream.read(_LAST)
         except OSError:
-            return ""
+            return b""
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,11 @@ class ProcessEngine:
                 yield server
 
     def remove(self, tag: str) -> None:
-        shutil.rmtree(self._image(tag), ignore_errors=True)
+        image = self._image(tag)
+        # Python keeps bytecode under the path of what it was made from: see _command.
+        bytecode = self.folder.glob("environments/*/bytecode")
+        for folder in (image, *(kept / str(image.absolute()).lstrip("/") for kept in bytecode)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _image(self, tag: str) -> Path:
         return self.folder / "images" / re.sub(r"[^A-Za-z0-9._-]", "_", tag)

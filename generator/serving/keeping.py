@@ -54,6 +54,7 @@ class Keeper:
         assert self._now is not None
         if not self._now.server.alive():
             raise GeneratorError(f"the server ended by itself; it said:\n{self._now.server.last_words()}")
+        self._now.server.trim_log()
 
     def _look(self) -> None:
         """Swaps the server where the model is another than the one tried last, and is no longer being written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -107,12 +108,21 @@ class Client:
             headers[HEADER] = self.key.value
         address = self.url.rstrip("/") + path
         try:
-            with httpx.Client(timeout=SECONDS) as client:
+            # A proxy's `localhost` is another machine.
+            with httpx.Client(timeout=SECONDS, trust_env=not _is_loopback(self.url)) as client:
                 return client.request(method, address, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GeneratorError(
                 f"{self.url} does not answer ({error}): start a server with `generator serve`, or name another"
             ) from error
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def curl(body: Body, url: str, key: Key | None) -> str:

@@ -50,10 +50,11 @@ class Starter:
     def start(self, origin: Origin) -> Started:
         """A server with the origin's model. Raises GeneratorError where it does not get ready."""
         self.work.mkdir(parents=True, exist_ok=True)
-        _remove_left_over(self.work / "engine" / "images")
+        self._remove_left_over()
         tag = f"served-{os.getpid()}-{next(_NUMBERS)}"
         with contextlib.ExitStack() as stack:
-            with tempfile.TemporaryDirectory(prefix="new-", dir=self.work, ignore_cleanup_errors=True) as folder:
+            new = f"new-{os.getpid()}-"
+            with tempfile.TemporaryDirectory(prefix=new, dir=self.work, ignore_cleanup_errors=True) as folder:
                 served = origin.bring(Path(folder))
                 engine = ProcessEngine(self.work / "engine", self.environments, _python(served.model))
                 stack.callback(engine.remove, tag)
@@ -70,6 +71,14 @@ class Starter:
             return engine.running(tag, environment={})
         shared = self.listener.fileno()
         return engine.running(tag, environment={"TAGSHIP_LISTEN_FD": str(shared)}, keep=[shared])
+
+    def _remove_left_over(self) -> None:
+        """What a command that was killed could not remove."""
+        engine = ProcessEngine(self.work / "engine", self.environments, python="any")
+        for image in _left_over(engine.folder / "images", r"served-(\d+)-\d+(?:\.tmp)?"):
+            engine.remove(image.name)
+        for folder in _left_over(self.work, r"new-(\d+)-.+"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _lock(self, model: Path, python: str) -> str:
         """The runtime lock; a model with the requirements of the last one gets the same."""
@@ -97,8 +106,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             listener = stack.enter_context(socket.socket(family, kind))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-        except OSError as error:
-            reason = error.strerror or error
+        except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+            reason = getattr(error, "strerror", None) or error
             raise GeneratorError(
                 f"cannot listen on {host}:{port} ({reason}): name another with --port or --host"
             ) from error
@@ -142,12 +151,10 @@ def _requirements_txt(model: Path) -> str:
         raise GeneratorError(f"{path} is not UTF-8: save it as UTF-8, or log the model again") from error
 
 
-def _remove_left_over(images: Path) -> None:
-    """What a command that was killed could not remove."""
-    for folder in images.glob("served-*"):
-        match = re.fullmatch(r"served-(\d+)-\d+(?:\.tmp)?", folder.name)
-        if match and not _lives(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
+def _left_over(parent: Path, pattern: str) -> list[Path]:
+    """What is called so in `parent`, by the number of a process that has ended."""
+    found = ((path, re.fullmatch(pattern, path.name)) for path in parent.glob("*"))
+    return [path for path, match in found if match and not _lives(int(match[1]))]
 
 
 def _lives(pid: int) -> bool:

@@ -191,6 +191,16 @@ def test_a_model_of_bare_rows_and_one_of_tensors_and_one_of_nothing() -> None:
         choose(bodies(document(release, None, None)), None)
 
 
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for address in (url, url.replace("127.0.0.1", "localhost")):
+        assert Client(address).bodies()
+    with pytest.raises(GeneratorError, match="does not answer"):
+        Client("http://model.invalid").bodies()
+
+
 def test_a_form_that_the_model_has_not() -> None:
     found = {"rows": Body("/predict", "{}"), "csv": Body("/invocations", "a\n1\n", CSV)}
     assert choose(found, None) is found["rows"]

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import signal
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ from tests.generator.serving_parts import (
     wait_until,
 )
 from tests.generator.workspaces import SMALLEST
+from tests.parts import need_program
 
 Named = Callable[..., Origin]
 RUN = "0123456789abcdef" * 2
@@ -107,6 +109,7 @@ class TestFolder:
             # The files of the old servers go, too.
             wait_until(lambda: len(list((work / "engine/images").iterdir())) == 1)
         assert not list((work / "engine/images").iterdir())
+        assert not list((work / "engine").rglob("served-*")), "their bytecode is kept"
         assert not list(work.glob("new-*"))
 
     def test_a_broken_model_leaves_the_old_one_serving_and_is_told_once(self, tmp_path: Path, work: Path) -> None:
@@ -206,11 +209,17 @@ class TestFolder:
     def test_what_a_killed_command_left_is_removed(self, tmp_path: Path) -> None:
         ended = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
         images = tmp_path / "work/engine/images"
+        new = [tmp_path / f"work/new-{pid}-abc" for pid in (ended, os.getpid())]
+        bytecode = tmp_path / "work/engine/environments/3.11-0/bytecode" / str(images).lstrip("/")
+        for folder in (*new, bytecode / f"served-{ended}-1", bytecode / f"served-{os.getpid()}-7"):
+            folder.mkdir(parents=True)
         for name in (f"served-{ended}-1", f"served-{os.getpid()}-7", "tagship.local_churn_1.2.3"):
             (images / name).mkdir(parents=True)
         with pytest.raises(GeneratorError, match="holds no MLmodel file"):
             Starter(tmp_path / "work", Environments(), Report()).start(FolderOrigin(tmp_path / "none", tmp_path))
         assert {path.name for path in images.iterdir()} == {f"served-{os.getpid()}-7", "tagship.local_churn_1.2.3"}
+        assert [path.name for path in bytecode.iterdir()] == [f"served-{os.getpid()}-7"]
+        assert [path.exists() for path in new] == [False, True]
 
     def test_without_a_source_the_model_trained_last(self, tmp_path: Path) -> None:
         origin = origin_of(Asked(None, tmp_path), Report())
@@ -238,6 +247,8 @@ def test_the_address_is_taken_before_anything_is_built() -> None:
         listening("nowhere.invalid", 80),
     ):
         raise AssertionError("there is no such host")
+    with pytest.raises(GeneratorError, match="cannot listen on a{70}:80"), listening("a" * 70, 80):
+        raise AssertionError("no host has such a name")
 
 
 @dataclass(frozen=True)
@@ -401,6 +412,60 @@ def test_a_server_that_does_not_answer_and_its_password(tmp_path: Path) -> None:
         origin_of(asked, Report(), environments=Environments()).look()
     assert str(raised.value).startswith("the tracking server http://127.0.0.1:1 does not answer: ")
     assert "hunter2secret" not in str(raised.value)
+
+
+def test_whom_to_trust_is_for_mlflow_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows certificates by variables of its own, such as MLFLOW_TRACKING_INSECURE_TLS."""
+
+    class Harness:
+        asked = 0
+
+        def call(self, *_: object, **__: object) -> dict[str, object]:
+            self.asked += 1
+            return {"ok": True, "name": "churn", "version": "1"}
+
+    need_program("openssl", "install openssl")
+    with over_tls(tmp_path) as port:
+        asked, environments, harness = (
+            Asked("churn", tmp_path, f"https://127.0.0.1:{port}"),
+            Environments(),
+            Harness(),
+        )
+        origin_of(asked, Report(), environments=environments, harness=harness).look()
+        assert (environments.compiled, harness.asked) == (["mlflow-skinny>=3,<3.14\n"], 1)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        asked = Asked("churn", tmp_path / "trusting", f"https://127.0.0.1:{port}")
+        origin_of(asked, Report(), environments=environments, harness=harness).look()
+        assert environments.compiled[1:] == ["mlflow-skinny==3.1.4\n"]
+
+
+@contextlib.contextmanager
+def over_tls(folder: Path) -> Iterator[int]:
+    """A server that tells its version to whoever trusts its certificate, which lies in `folder`."""
+
+    class Version(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"3.1.4")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Version)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_token_that_is_refused_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
