@@ -35,6 +35,7 @@ from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
 from generator.ports import Engine, Environments, Reporter
 from generator.release import Release
+from generator.stages.package import local_tag
 from generator.tagging import next_version
 from generator.training.lock import lock_problems, lock_text
 from generator.wiring import World, run_stage
@@ -92,7 +93,8 @@ def rehearse(
             f"{len(changed)} changed files are not part of this: a release is made from what is committed"
         )
     try:
-        outcome = _Rehearsal(folder, progress, engine, environments).run(git.top_level(), head, model_name)
+        rehearsal = _Rehearsal(folder, progress, engine, environments)
+        outcome = rehearsal.run(git.top_level(), head, model_name)
     except BaseException as error:
         if isinstance(error, GeneratorError):
             raise GeneratorError(f"{error}\n\nwhat there is to look into was kept in {folder}") from error
@@ -102,6 +104,8 @@ def rehearse(
         with progress.working_on("clean up"):  # said, because a slow disk needs a while for whole environments
             progress.say(f"removing {folder}; --keep keeps it")
             shutil.rmtree(folder, ignore_errors=True)
+            if rehearsal.engine is not None:
+                rehearsal.engine.remove(local_tag(outcome.release))
     return outcome
 
 
@@ -112,6 +116,7 @@ class _Rehearsal:
         self.bare, self.clone = folder / "origin.git", folder / "clone"
         self.registry = FolderRegistry(folder / "registry")
         self.wanted_engine = engine
+        self.engine: Engine | None = None  # the one that is there
         self.asked: tuple[Any, Any] = (None, None)
 
     def run(self, source: Path, head: str, model_name: str | None) -> Outcome:
@@ -119,7 +124,7 @@ class _Rehearsal:
         begin = time.monotonic()
         with self.progress.working_on("prepare"):
             release = self._prepare(source, head, model_name)
-            engine = self._engine(release.model)
+            engine = self.engine = self._engine(release.model)
         steps.append(Step("prepare", time.monotonic() - begin, f"{release.id} at {head[:12]}"))
         world = World(
             self.progress,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from generator.adapters import skopeo
 from generator.adapters.background import until_ready
+from generator.adapters.output import Silent
 from generator.adapters.replies import read_hooked, read_parity, read_replay
 from generator.adapters.shell import ProcessFailed, clean_environment, find_program, run
 from generator.adapters.supervisor import ProcessSupervisor
@@ -63,7 +65,7 @@ class Docker:
         ended = self.supervisor.run(
             [*command, f"--tag={tag}", "."],
             cwd=context,
-            env=clean_environment(_BUILD_ENVIRONMENT),
+            env=_build_environment(),
             timeout=BUILD_SECONDS,
             log=log,
             secrets=(),
@@ -129,30 +131,58 @@ class Docker:
 
     @contextlib.contextmanager
     def serving(self, tag: str, *, environment: Mapping[str, str]) -> Iterator[str]:
-        settings = [f"--env={key}={value}" for key, value in sorted(environment.items())]
-        container = run(
-            "docker", "run", "--rm", "--detach", "--publish=127.0.0.1::8080", *CONFINED, *settings, tag
-        ).strip()
+        container = f"tagship-serving-{uuid.uuid4().hex}"
         try:
-            address = run("docker", "port", container, "8080/tcp").split()[0]
-            until_ready(f"http://{address}", seconds=READY_SECONDS, alive=lambda: _runs(container))
-            yield f"http://{address}"
+            yield self._ready(container, tag, environment)
         finally:
             _remove_container(container)
+
+    def _ready(self, container: str, tag: str, environment: Mapping[str, str]) -> str:
+        """The URL of the server, started. Without --rm: of one that ends early the engine keeps the reason."""
+        settings = [f"--env={key}={value}" for key, value in sorted(environment.items())]
+        options = (f"--name={container}", "--detach", "--pull=never", "--publish=127.0.0.1::8080", *CONFINED)
+        try:
+            run("docker", "run", *options, *settings, tag)
+            address = next(iter(run("docker", "port", container, "8080/tcp").split()), "no port")
+            until_ready(f"http://{address}", seconds=READY_SECONDS, alive=lambda: _runs(container))
+        except GeneratorError as error:
+            raise GeneratorError(f"{error}\n{self._last_words(container)}") from error
+        return f"http://{address}"
+
+    def _last_words(self, container: str) -> str:
+        """The end of what the container printed, standard output and error as they came."""
+        with tempfile.TemporaryDirectory(prefix="tagship-logs-") as folder:
+            ended = self.supervisor.run(
+                ["docker", "logs", "--tail=50", container],
+                cwd=Path(folder),
+                env=clean_environment(),
+                timeout=60,
+                log=Path(folder, "log"),
+                secrets=(),
+                reporter=Silent(),
+            )
+        return "\n".join(ended.tail)[-2000:]
 
     def remove(self, tag: str) -> None:
         with contextlib.suppress(ProcessFailed):
             run("docker", "image", "rm", "--force", tag)
 
 
+def _build_environment() -> dict[str, str]:
+    """Without a builder of the user's: what builds elsewhere leaves the engine with an older image, or none."""
+    environment = clean_environment(_BUILD_ENVIRONMENT)
+    environment.pop("BUILDX_BUILDER", None)
+    return environment
+
+
 def _run_confined(tag: str, command: str, golden: str, limits: Sequence[str] = ()) -> str:
     """What a command of the server prints, run with the rights of a pod and without network."""
     container = f"tagship-{command}-{uuid.uuid4().hex}"
-    options = ("--rm", "--interactive", f"--name={container}", "--network=none", *CONFINED, *limits)
+    own = ("--rm", "--interactive", f"--name={container}", "--pull=never", "--network=none")
     try:
-        return run("docker", "run", *options, tag, command, stdin=golden, timeout=REPLAY_SECONDS)
-    except ProcessFailed:
-        _remove_container(container)  # it outlives a command that was ended for its time
+        return run("docker", "run", *own, *CONFINED, *limits, tag, command, stdin=golden, timeout=REPLAY_SECONDS)
+    except BaseException:
+        _remove_container(container)  # it outlives a command that was ended for its time, or with us
         raise
 
 

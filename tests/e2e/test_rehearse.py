@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,10 @@ def test_the_command_itself_in_containers(project: Path) -> None:
     answer = json.loads(done.stdout.splitlines()[-1].split(maxsplit=1)[1])
     assert answer["predictions"][0] in (0, 1)
     assert answer["model_version"] == "0.1.0"
+    (commit,) = re.findall(r"churn 0\.1\.0, from ([0-9a-f]{12})", done.stderr)
+    image = ["docker", "image", "inspect", f"tagship.local/churn:0.1.0-{commit}"]
+    kept = subprocess.run(image, env={**os.environ, **parts.started_with()}, capture_output=True, check=False)
+    assert kept.returncode == 1, "the rehearsal left its image behind"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -13,8 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from generator.adapters.background import background
 from generator.adapters.docker import Docker
-from generator.adapters.process_engine import ProcessEngine
+from generator.adapters.process_engine import ProcessEngine, Running
 from generator.disk import folder_sha256
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive
@@ -204,7 +207,7 @@ def test_golden_rows_are_replayed_without_network_rights_or_secrets(
     asked = (tmp_path / "asked").read_text().splitlines()
     assert {
         "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
-        "--user=10001:10001", f"--memory={2**30}", f"--memory-swap={2**30}",
+        "--user=10001:10001", "--pull=never", f"--memory={2**30}", f"--memory-swap={2**30}",
     } <= set(asked)  # fmt: skip
     assert asked[-2:] == [TAG, "replay"]
     assert asked[0] == "run", "a container that ended by itself is not asked for again"
@@ -230,3 +233,89 @@ def test_a_container_whose_replay_failed_is_removed(monkeypatch: pytest.MonkeyPa
     asked = (tmp_path / "asked").read_text().split()
     (name,) = (word.removeprefix("--name=") for word in asked if word.startswith("--name="))
     assert asked[-4:] == ["rm", "--force", "--volumes", name]
+
+
+def docker_that(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """A `docker` that keeps what it is asked, a line each, and then runs `script`; the file that it keeps it in."""
+    (folder / "docker").write_text(f'#!/bin/sh\necho "$*" >> {folder}/asked\n{script}\n')
+    (folder / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder / "asked"
+
+
+def test_a_container_does_not_outlive_an_interrupt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = docker_that(tmp_path, monkeypatch, '[ "$1" = rm ] || exec sleep 60')
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Docker().replay(TAG, "{}", memory=2**30)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    begun, removed = asked.read_text().splitlines()
+    assert removed.split()[:-1] == ["rm", "--force", "--volumes"]
+    assert f"--name={removed.split()[-1]} " in begun
+
+
+def test_a_server_that_ends_early_in_its_container_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = 'case "$1" in logs) echo "said on one"; echo "and the other" >&2;; inspect) echo false;; esac'
+    asked = docker_that(tmp_path, monkeypatch, script)
+    with (
+        pytest.raises(GeneratorError, match=r"(?s)ended\nsaid on one\nand the other"),
+        Docker().serving(TAG, environment={}),
+    ):
+        raise AssertionError("it started")
+    commands = [line.split() for line in asked.read_text().splitlines()]
+    assert "--rm" not in commands[0] and "--pull=never" in commands[0]
+    assert commands[-1][:3] == ["rm", "--force", "--volumes"]
+
+
+def test_an_image_is_built_by_the_engine_that_runs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, context: Path
+) -> None:
+    """A builder in a container of its own loads nothing: an image of the same tag from before would be asked."""
+    docker_that(tmp_path, monkeypatch, f"env > {tmp_path}/environment")
+    monkeypatch.setenv("BUILDX_BUILDER", "in-a-container")
+    Docker().build(context, tag=TAG, platform="linux/amd64", labels={}, reporter=Report())
+    told = (tmp_path / "environment").read_text().splitlines()
+    assert "DOCKER_BUILDKIT=1" in told
+    assert not [line for line in told if line.startswith("BUILDX_BUILDER=")]
+
+
+def test_a_servers_log_is_kept_short_and_its_end_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = "import sys; sys.stdin.readline(); print('x' * 2**20 * 17 + ' the last words', flush=True); input()"
+    log.write_bytes(b"")
+    with log.open("ab") as output:
+        process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=output, text=True)
+    assert process.stdin is not None
+    server = Running("http://127.0.0.1:1", lambda: True, log)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    while not server.last_words().endswith("the last words"):
+        time.sleep(0.01)
+    server.trim_log()
+    assert log.stat().st_size < 10_000
+    assert server.last_words().endswith("the last words")
+    with log.open("ab") as output:
+        output.write(b"and more\n")
+    server.trim_log()
+    assert server.last_words().endswith("the last words\nand more")
+    process.communicate("\n")
+
+
+def test_a_program_in_the_background_appends_to_its_log(tmp_path: Path) -> None:
+    """A log that is cut would else begin with as many zeros as were cut."""
+    log = tmp_path / "log"
+    log.write_text("of the last time")
+    script = "import sys, time; print('a', flush=True); sys.stdin.close()\nwhile True: time.sleep(.1); print('b', flush=True)"
+    with background([sys.executable, "-c", script], cwd=tmp_path, log=log):
+        while not log.read_text().startswith("a\nb"):
+            time.sleep(0.01)
+        os.truncate(log, 0)
+        while not log.read_bytes():
+            time.sleep(0.01)
+    assert set(log.read_bytes()) == set(b"b\n")
