@@ -130,7 +130,9 @@ def test_a_rehearsal_leaves_a_server_of_the_scripts_own_as_it_is(tmp_path: Path)
     given = replace(given, release=replace(given.release, rehearsal=True))
     registered = given.run(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", registry=True)
     assert (registered.registered, given.registry.asked) == (None, [])
-    assert "the script sends its runs to http://mlflow.prod:5000, whose registry a rehearsal" in given.told.said[-1]
+    assert (
+        "the script sends its runs to http://mlflow.prod:5000, whose registry a rehearsal" in given.told.said[-1]
+    )
 
 
 def test_the_environment_is_made_again_once_where_it_is_gone(tmp_path: Path) -> None:
