@@ -149,9 +149,8 @@ COUNT = """
 """
 
 
-@pytest.mark.parametrize(("batched", "alone"), [("", True), ("batched = True", False)])
-def test_a_hook_sees_one_request_at_a_time_unless_it_is_batched(hooked: Hooked, batched: str, alone: bool) -> None:
-    served = hooked(dedent(COUNT).format(batched=batched), model="linear")
+def eight_clients(served: TestClient) -> list[Any]:
+    """What each was answered to six requests with one row, `a` being 10 times the client and the request's turn."""
     together = threading.Barrier(8)
 
     def one(number: int) -> Any:
@@ -159,7 +158,13 @@ def test_a_hook_sees_one_request_at_a_time_unless_it_is_batched(hooked: Hooked, 
         return [ask(served, [{"a": 10 * number + turn, "b": 0}]) for turn in range(6)]
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(one, range(8)))
+        return list(pool.map(one, range(8)))
+
+
+@pytest.mark.parametrize(("batched", "alone"), [("", True), ("batched = True", False)])
+def test_a_hook_sees_one_request_at_a_time_unless_it_is_batched(hooked: Hooked, batched: str, alone: bool) -> None:
+    served = hooked(dedent(COUNT).format(batched=batched), model="linear")
+    answers = eight_clients(served)
     for number, turns in enumerate(answers):
         values = [row.split(" of ") for (row,) in turns]
         assert [float(value) for value, _ in values] == [10.0 * number + turn for turn in range(6)]
@@ -179,14 +184,7 @@ def postprocess(predictions):
 
 def test_a_list_of_arrays_from_a_batched_hook_is_one_item_a_row(hooked: Hooked) -> None:
     served = hooked(LISTS, model="pairs")
-    together = threading.Barrier(8)
-
-    def one(number: int) -> Any:
-        together.wait(30)
-        return [ask(served, [{"a": 10 * number + turn, "b": 0}]) for turn in range(6)]
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(one, range(8)))
+    answers = eight_clients(served)
     assert answers == [[[[10.0 * number + turn, 1.0]] for turn in range(6)] for number in range(8)]
 
 
