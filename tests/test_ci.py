@@ -1,0 +1,61 @@
+"""`.ci/run` says what the checks said, whatever becomes of the test bed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[1] / ".ci/run"
+
+
+def script(path: Path, body: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/usr/bin/env bash\n{body}\n")
+    path.chmod(0o755)
+
+
+def run(tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "true") -> tuple[int, list[str], str]:
+    """The exit code, what was called in order, and what was said, with `make` and a test bed that end as told."""
+    calls, state = tmp_path / "calls", tmp_path / "state"
+    for name, body in (("install", "true"), ("up", up), ("down", down)):
+        script(tmp_path / "testbed" / name, f'echo "{name} $*" >>{calls}; {body}')
+    script(tmp_path / "bin/make", f'echo "make $*${{REQUIRE_E2E:+ with parts}}" >>{calls}; {make}')
+    state.mkdir()
+    (state / "env").write_text("export FROM_THE_TESTBED=yes\n")
+    (tmp_path / "project/.ci").mkdir(parents=True)
+    shutil.copy(RUN, tmp_path / "project/.ci/run")
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "TESTBED": str(tmp_path / "testbed"),
+        "TESTBED_STATE": str(state),
+    }
+    ended = subprocess.run([tmp_path / "project/.ci/run"], env=environment, capture_output=True, text=True)
+    return ended.returncode, [line.strip() for line in calls.read_text().splitlines()], ended.stderr
+
+
+def test_what_ci_calls_in_order(tmp_path: Path) -> None:
+    code, calls, said = run(tmp_path, make='[ "$FROM_THE_TESTBED" = yes ]')
+    assert code == 0, said
+    assert calls == ["install core", "up core", "make demo", "make check", "make test with parts", "down"]
+
+
+def test_a_test_bed_that_does_not_come_down_is_told_and_is_no_failure(tmp_path: Path) -> None:
+    code, calls, said = run(tmp_path, down="exit 3")
+    assert (code, calls[-1]) == (0, "down")
+    assert "testbed/down ended with 3" in said
+
+
+@pytest.mark.parametrize("down", ["true", "exit 3"])
+def test_a_failed_check_is_a_failure_and_the_test_bed_comes_down(tmp_path: Path, down: str) -> None:
+    code, calls, _ = run(tmp_path, make='[ "$1" != check ]', down=down)
+    assert code == 1
+    assert calls[-2:] == ["make check", "down"]
+
+
+def test_a_test_bed_that_does_not_come_up_is_a_failure(tmp_path: Path) -> None:
+    code, calls, _ = run(tmp_path, up="exit 4")
+    assert (code, calls) == (4, ["install core", "up core"])
