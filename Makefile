@@ -10,6 +10,8 @@ PYTEST_ARGS ?= -n auto --dist loadgroup
 
 .PHONY: demo test check bench bench-serving bench-soak generate clean
 
+# The example's script writes into no package, so its environment may share files with uv's cache.
+demo: export UV_LINK_MODE ?= hardlink
 demo: $(UV) ## a whole release of examples/churn on this machine
 	@$(UV) sync --quiet --frozen --no-dev --inexact
 	@$(UV) run --quiet --frozen --no-sync generator rehearse --model churn

@@ -26,6 +26,11 @@ class Choice:
         runtime, reason = self.served.runtime, self.served.reason
         return {"runtime": runtime if self.told else None, "runtime_reason": reason if self.told else None}
 
+    @property
+    def compared(self) -> bool:
+        """Whether a native runtime will most likely serve, so that its predictions are compared with pyfunc's."""
+        return not self.told and not self.served.converted and self.served.runtime != "pyfunc"
+
 
 def expected(wanted: str, trained: TrainedModel) -> Choice:
     """What will most likely serve; the image is built for that first."""

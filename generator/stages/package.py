@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,16 +74,14 @@ class _Packaging:
     def run(self) -> BuiltImage:
         choice = expected(self.config.serve.runtime, self.trained)
         record = self._build(choice)
-        replayed = self._replay()
-        final = settled(choice, self.trained, replayed, self._compare)
+        replayed, final = self._try(choice)
         if final.served.runtime != choice.served.runtime:
             self.say(f"building the image again, to be {final.served.summary}")
             record = self._build(final)
         else:
             self.say(final.served.summary)
         if final.told and not choice.told:
-            replayed = self._replay()
-            settled(final, self.trained, replayed, self._compare)
+            replayed, _ = self._try(final)
         if self.config.serve.hooks:
             self._try_hooks(self.config.serve.hooks)
         return self._built(final, record, replayed)
@@ -130,6 +129,15 @@ class _Packaging:
         )
         return record
 
+    def _try(self, choice: Choice) -> tuple[Replay, Choice]:
+        """What the image of `choice` answered, and what is to serve. The two questions are asked side by side."""
+        rows = self.trained.golden.rows
+        self.say(f"asking the image for {rows} golden rows" if rows else "loading the model in the image")
+        with ThreadPoolExecutor(1) as beside:
+            parity = beside.submit(self._compare) if choice.compared else None
+            replayed = self._replay()
+        return replayed, settled(choice, self.trained, replayed, parity.result if parity else self._compare)
+
     def _model(self) -> Path:
         """The folder that the image serves."""
         model = self.release.store.folder / "model"
@@ -139,11 +147,7 @@ class _Packaging:
 
     def _replay(self) -> Replay:
         """What the image answered to the golden rows, in a pod's memory."""
-        memory, rows = (
-            in_bytes(self.release.model.targets[0].serve.resources.limits.memory),
-            self.trained.golden.rows,
-        )
-        self.say(f"asking the image for {rows} golden rows" if rows else "loading the model in the image")
+        memory = in_bytes(self.release.model.targets[0].serve.resources.limits.memory)
         replayed = self.with_.engine.replay(self.tag, self.golden, memory=memory)
         if replayed.error is not None:
             raise GeneratorError(f"the image cannot serve this model: {replayed.error}")

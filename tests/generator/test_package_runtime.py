@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,45 @@ def test_one_that_predicts_otherwise_gives_way_to_pyfunc_and_it_is_said(tmp_path
 
 
 def test_a_model_without_a_native_runtime_says_so(tmp_path: Path) -> None:
-    found = packaged(tmp_path, OneLayer([0, 1, 1], native="pyfunc"))
+    found = packaged(tmp_path, OneLayer([0, 1, 1], native="pyfunc", parity_found=DIFFERS))
     assert found.built.served.summary == "served by pyfunc (no native one)"
     assert found.told == {"runtime": None, "runtime_reason": None}, "the server finds that by itself"
-    assert found.engine.compared == []
+
+
+def test_what_can_only_be_served_by_pyfunc_is_not_compared(tmp_path: Path) -> None:
+    release, engine = lay_out(tmp_path), OneLayer([0, 1, 1], native="pyfunc")
+    given = ingredients(release, GOLDEN)
+    given = replace(given, trained=given.trained.model_copy(update={"flavors": ("python_function",)}))
+    package(release, given, Packager(engine, Locks(), Report()))
+    assert (engine.compared, len(engine.replayed)) == ([], 1)
+
+
+class Together(OneLayer):
+    """An image that is replayed and compared in the same moment, or in none."""
+
+    both = threading.Barrier(2, timeout=20)
+
+    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+        self.both.wait()
+        return super().replay(tag, golden, memory=memory)
+
+    def parity(self, tag: str, golden: str) -> Parity:
+        self.both.wait()
+        return super().parity(tag, golden)
+
+
+def test_replay_and_comparison_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    assert packaged(tmp_path, Together([0, 1, 1])).built.served.rows == 4096
+
+
+def test_what_the_replay_says_is_told_before_what_the_comparison_says(tmp_path: Path) -> None:
+    class Broken(OneLayer):
+        def parity(self, tag: str, golden: str) -> Parity:
+            raise GeneratorError("the comparison failed as well")
+
+    release = lay_out(tmp_path)
+    message = refusal(release, ingredients(release, GOLDEN), Broken(error="no module named wheat"))
+    assert message == "the image cannot serve this model: no module named wheat"
 
 
 def test_pyfunc_may_be_asked_for(tmp_path: Path) -> None:
