@@ -44,9 +44,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from inference import logs, telemetry
     from inference.app import create_app
     from inference.group import Member
+    from inference.observability import logs, telemetry
     from inference.server import listen, serve
 
     logs.configure(settings.log_level)
@@ -67,7 +67,8 @@ def _serve(settings: Settings) -> int:
 
 
 def _try(settings: Settings, command: str) -> int:
-    from inference import logs, replay
+    from inference import replay
+    from inference.observability import logs
 
     logs.configure("WARNING")
     return replay.run(settings, command)

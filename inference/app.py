@@ -14,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from inference import handlers, v2_handlers
 from inference.access.gate import Refused, gate
-from inference.edge import Direct, Edge
+from inference.endpoints import handlers, v2_handlers
 from inference.errors import HookError, RequestError
 from inference.group import Member
+from inference.http.edge import Direct, Edge
+from inference.http.web import on_http_error, on_request_error
 from inference.lifecycle import Lifecycle
+from inference.observability.trace import Tracing
 from inference.service import Service
 from inference.settings import Release, Settings
-from inference.trace import Tracing
-from inference.web import on_http_error, on_request_error
 
 Handler = Callable[[Request], Awaitable[Response]]
 

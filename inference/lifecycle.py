@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from inference import model as models
 from inference.errors import HookError, RequestError
-from inference.model import Description, Model
+from inference.prediction import model as models
+from inference.prediction.model import Description, Model
 from inference.schema import Schema, SchemaError
 
 State = Literal["starting", "ready", "failed", "stopping"]

@@ -17,11 +17,13 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from inference import asking, forms, outputs, runtimes
-from inference import model as models
+from inference import outputs, runtimes
 from inference.app import create_app
-from inference.batch import Rules
 from inference.errors import RequestError
+from inference.prediction import asking
+from inference.prediction import model as models
+from inference.requests import forms
+from inference.requests.batch import Rules
 from inference.runtimes import parity
 from inference.schema import without_signature
 from inference.server import Server, listen

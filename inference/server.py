@@ -21,7 +21,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from inference.group import Member
-from inference.protocol import Protocol
+from inference.http.protocol import Protocol
 from inference.service import Service
 from inference.settings import Settings, SettingsError
 

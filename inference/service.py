@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from inference import asking, outputs
-from inference import model as models
-from inference.asking import Outcome
-from inference.batch import Rules
-from inference.batching import Batcher, Limits
+from inference import outputs
 from inference.errors import RequestError
-from inference.forms import Query
 from inference.group import Member
 from inference.lifecycle import Lifecycle
-from inference.metrics import Metrics
-from inference.model import Model
+from inference.observability.metrics import Metrics
+from inference.observability.trace import CURRENT, RequestTrace, Tracing
+from inference.prediction import asking
+from inference.prediction import model as models
+from inference.prediction.asking import Outcome
+from inference.prediction.batching import Batcher, Limits
+from inference.prediction.model import Model
+from inference.requests.batch import Rules
+from inference.requests.forms import Query
 from inference.runtimes.base import Result
 from inference.settings import Settings
-from inference.trace import CURRENT, RequestTrace, Tracing
 
 T = TypeVar("T")
 _LARGE_BODY = 1024 * 1024

@@ -24,8 +24,8 @@ from typing import NoReturn
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from inference import logs
 from inference.group import Group, Member
+from inference.observability import logs
 from inference.settings import Settings, SettingsError
 
 Work = Callable[[Member], int]

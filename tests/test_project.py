@@ -44,7 +44,7 @@ def test_the_architecture_page_names_what_is_there() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     for name in re.findall(r"`((?:generator|inference|templates|k8s|tests)/[\w./-]+)`", page):
         assert "_data" in name or (ROOT / name.rstrip("/")).exists(), f"docs/architecture.md names {name}"
-    for path in [*(ROOT / "generator").iterdir()]:
+    for path in [*(ROOT / "generator").iterdir(), *(ROOT / "inference").iterdir()]:
         if path.name not in ("__init__.py", "__pycache__", "_data") and not path.name.startswith("."):
             assert path.name.removesuffix(".py") in page, (
                 f"docs/architecture.md does not say where {path.name} belongs"

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from inference import logs
 from inference.app import create_app
 from inference.lifecycle import Lifecycle
-from inference.model import Description, Model
+from inference.observability import logs
+from inference.prediction.model import Description, Model
+from inference.requests.tables import Batch
 from inference.runtimes.base import Result
 from inference.server import listen, serve
 from inference.settings import from_environment
-from inference.tables import Batch
 
 
 class Nothing:

@@ -98,7 +98,7 @@ def write_context(folder: Path, content: Content) -> None:
 
 
 def _write_hooks(folder: Path, hooks: HookFiles) -> None:
-    """The folder that the server reads: see inference/hooks.py."""
+    """The folder that the server reads: see inference/prediction/hooks.py."""
     folder.mkdir()
     shutil.copyfile(hooks.code, folder / "hooks.py")
     if hooks.input:

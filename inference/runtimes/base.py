@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from inference.errors import RequestError
-from inference.tables import Batch
+from inference.requests.tables import Batch
 
 
 class Unfit(Exception):

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from inference.frames import as_input
 from inference.outputs import class_labels
+from inference.requests.frames import as_input
+from inference.requests.tables import Batch, Matrix, Table
+from inference.requests.values import Array
 from inference.runtimes.base import Result
 from inference.runtimes.estimators import classes_of, columns_of
 from inference.schema import Schema
-from inference.tables import Batch, Matrix, Table
-from inference.values import Array
 
 Direct = Callable[[Array, bool], Result | None]
 """Answers rows of numbers, with probabilities where wanted. None for rows that the library has to judge."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from inference.requests.values import Array
 from inference.runtimes.base import Result
-from inference.values import Array
 
 _KINDS = frozenset(
     f"{kind}{task}"

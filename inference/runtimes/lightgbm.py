@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from inference.requests.values import Array
 from inference.runtimes import estimators, stored
 from inference.runtimes.base import Result, Unfit
 from inference.runtimes.direct import Direct, Native, proven
-from inference.values import Array
 
 
 def load(folder: Path, flavors: Mapping[str, Any]) -> Native:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from inference import batch, examples, forms
-from inference.batch import Rules
+from inference.description import examples
 from inference.errors import RequestError
+from inference.requests import batch, forms
+from inference.requests.batch import Rules
+from inference.requests.tables import Batch, Matrix, Table, Tensors
+from inference.requests.values import Array
 from inference.schema import FLOAT_TYPES, Column, Schema
-from inference.tables import Batch, Matrix, Table, Tensors
-from inference.values import Array
 
 _RULES = Rules(version="", max_rows=1_000_000)
 _SIZES = (500, 1, 2, 7, 8, 9, 64, 1, 3, 250, 1000)

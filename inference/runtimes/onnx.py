@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from inference.frames import frame
+from inference.requests.frames import frame
+from inference.requests.tables import Batch, Matrix, Table
+from inference.requests.values import Array
 from inference.runtimes import stored
 from inference.runtimes.base import Result, Unfit, refused
-from inference.tables import Batch, Matrix, Table
-from inference.values import Array
 
 MODEL_FILE = "converted.onnx"
 DESCRIPTION_FILE = "converted.json"

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from inference import forms, outputs
-from inference.batch import Rules
+from inference import outputs
 from inference.errors import RequestError
+from inference.requests import forms
+from inference.requests.batch import Rules
+from inference.requests.tables import Batch
+from inference.requests.values import Array
 from inference.runtimes import made_up
 from inference.runtimes.base import Result, Runtime
 from inference.schema import Schema
-from inference.tables import Batch
-from inference.values import Array
 
 TOLERANCE = 1e-12
 """Largest relative difference of two floats; a converted model needs about 1e-5."""

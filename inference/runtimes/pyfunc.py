@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inference.frames import as_input
 from inference.outputs import class_labels
+from inference.requests.frames import as_input
+from inference.requests.tables import Batch
 from inference.runtimes.base import Result
 from inference.runtimes.estimators import classes_of, columns_of, parts, use_one_thread
-from inference.tables import Batch
 
 _LIBRARIES = {"mlflow.sklearn": "sklearn", "mlflow.xgboost": "xgboost", "mlflow.lightgbm": "lightgbm"}
 """Loader modules whose raw model is a known estimator or booster."""

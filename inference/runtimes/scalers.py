@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from inference.requests.values import Array
 from inference.runtimes.base import Result
-from inference.values import Array
 
 Step = Callable[[Array], None]
 """Changes the rows in place, as scikit-learn itself does with its copy."""

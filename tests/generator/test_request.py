@@ -19,7 +19,7 @@ from generator.serving.bodies import CSV, Body, bodies, choose
 from generator.serving.origin import FolderOrigin
 from generator.serving.request import LONGEST_ARGUMENT, Client, curl, key_of, server_of
 from generator.serving.starting import Starter
-from inference.openapi import document
+from inference.description.openapi import document
 from inference.schema import Schema, Tensor
 from inference.settings import Release
 from tests.generator.packaged import Report

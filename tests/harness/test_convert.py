@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from generator.disk import folder_sha256
+from inference.requests.tables import Matrix
 from inference.runtimes.onnx import load_converted
-from inference.tables import Matrix
 from tests.harness.conftest import Workshop
 
 pytestmark = pytest.mark.parametrize("mlflow", ["onnx"], indirect=True)

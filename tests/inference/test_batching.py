@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.batching import Batcher, Limits, Outcome
 from inference.errors import RequestError
-from inference.forms import Query
+from inference.prediction.batching import Batcher, Limits, Outcome
+from inference.requests.forms import Query
+from inference.requests.tables import Matrix
 from inference.runtimes.base import Result
-from inference.tables import Matrix
 
 DEFAULT = Limits()
 

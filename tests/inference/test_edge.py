@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inference.logs import JsonFormatter
+from inference.observability.logs import JsonFormatter
 from tests.inference.conftest import Serve
 
 GOOD = {"instances": [[1, 2, "x"]]}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from inference import forms
-from inference.batch import Rules
+from inference.requests import forms
+from inference.requests.batch import Rules
 from inference.schema import Column, Schema
 from tests.inference.conftest import Serve
 

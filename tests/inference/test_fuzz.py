@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.forms import ENVELOPES, OPTIONS
+from inference.requests.forms import ENVELOPES, OPTIONS
 from tests.inference.conftest import Serve
 
 MODELS = ["orders", "types", "tensor", "tensors", "names-only", "bare", "unknown", "envelope"]

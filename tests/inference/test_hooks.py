@@ -16,13 +16,14 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from inference import asking, forms, frames, hooks
-from inference.batch import Rules
 from inference.errors import HookError, RequestError
-from inference.forms import Query
+from inference.prediction import asking, hooks
+from inference.requests import forms, frames
+from inference.requests.batch import Rules
+from inference.requests.forms import Query
+from inference.requests.tables import Matrix
 from inference.runtimes.base import Result
 from inference.schema import Column, Schema
-from inference.tables import Matrix
 from tests.inference.conftest import Serve
 
 Hooked = Callable[..., TestClient]

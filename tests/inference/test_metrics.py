@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from inference.metrics import ENDPOINTS, Metrics
+from inference.observability.metrics import ENDPOINTS, Metrics
 from inference.settings import Release, Settings
 from inference.workers import MARGIN_SECONDS
 from tests.inference.conftest import Serve, wait_until

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference import forms
-from inference.batch import Rules
+from inference.requests import forms
+from inference.requests.batch import Rules
+from inference.requests.tables import Table
 from inference.schema import Column, Schema
-from inference.tables import Table
 from tests.inference.conftest import Serve
 from tests.inference.models import CORNERS
 

@@ -21,13 +21,13 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from inference import runtimes
-from inference.model import describe
+from inference.prediction.model import describe
+from inference.requests.tables import Batch, Matrix, Table, Tensors
 from inference.runtimes import made_up, parity
 from inference.runtimes import sklearn as sklearn_runtime
 from inference.runtimes.base import Result
 from inference.runtimes.parity import Report, check
 from inference.schema import Column, Schema, without_signature
-from inference.tables import Batch, Matrix, Table, Tensors
 from tests.inference.estimators import DIRECT, FRAME, SIGNATURE, WIDTH, YES
 from tests.inference.test_runtimes import load, save
 from tests.inference.test_runtimes_rows import SCHEMA

@@ -32,14 +32,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from inference import batch, runtimes
-from inference.batch import Rules
-from inference.model import describe
+from inference import runtimes
+from inference.prediction.model import describe
+from inference.requests import batch
+from inference.requests.batch import Rules
+from inference.requests.tables import Matrix, Table
 from inference.runtimes import sklearn as sklearn_runtime
 from inference.runtimes.base import Runtime, Unfit
 from inference.schema import Column
 from inference.schema import Schema as Columns
-from inference.tables import Matrix, Table
 from tests.environments import environment
 from tests.inference.estimators import DIRECT, FRAME, NAMES, SIGNATURE, WIDTH, YES
 from tests.inference.models import CORNERS, Chatty, Moody, Weigh
@@ -369,8 +370,8 @@ import sys
 from pathlib import Path
 import numpy as np
 from inference import runtimes
-from inference.model import describe
-from inference.tables import Table
+from inference.prediction.model import describe
+from inference.requests.tables import Table
 described = describe(Path(sys.argv[1]))
 runtime = runtimes.load(described.folder, described.mlmodel)
 answer = runtime.ask(Table(described.schema, 2, block=np.ones((2, 6))), probabilities=True)

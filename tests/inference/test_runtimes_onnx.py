@@ -19,14 +19,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from starlette.testclient import TestClient
 
-from inference import batch, outputs
+from inference import outputs
 from inference.app import create_app
-from inference.batch import Rules
 from inference.errors import RequestError
-from inference.model import describe
+from inference.prediction.model import describe
+from inference.requests import batch
+from inference.requests.batch import Rules
+from inference.requests.tables import Batch, Matrix, Table, Tensors
 from inference.runtimes.onnx import DESCRIPTION_FILE, MODEL_FILE
 from inference.settings import Settings
-from inference.tables import Batch, Matrix, Table, Tensors
 from tests.inference.conftest import wait_until
 from tests.inference.estimators import DIRECT, FRAME, NAMES, NUMBER, SIGNATURE, WIDTH
 from tests.inference.test_runtimes import FEW, imported, load, rows, save

@@ -17,8 +17,10 @@ import pytest
 import xgboost
 from threadpoolctl import threadpool_limits
 
-from inference import forms, outputs
-from inference.model import Model
+from inference import outputs
+from inference.prediction.model import Model
+from inference.requests import forms
+from inference.requests.tables import Table
 from inference.runtimes import lightgbm as lightgbm_runtime
 from inference.runtimes import sklearn as sklearn_runtime
 from inference.runtimes import xgboost as xgboost_runtime
@@ -27,7 +29,6 @@ from inference.runtimes.estimators import parts, use_one_thread
 from inference.schema import Column, Schema
 from inference.service import Service
 from inference.settings import Settings
-from inference.tables import Table
 from tests.inference.estimators import DIRECT, NAMES, OWN, SIGNATURE, WIDTH
 
 ROWS = 200_000

@@ -21,9 +21,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from inference import telemetry
+from inference.observability import telemetry
+from inference.observability.trace import read_traceparent
 from inference.settings import Release
-from inference.trace import read_traceparent
 from tests.inference.conftest import Serve, wait_until
 from tests.inference.process import ask, environment, is_ready, served
 from tests.inference.test_workers import log_of, workers
@@ -90,14 +90,14 @@ def test_no_spans(variables: dict[str, str], says: str | None, caplog: pytest.Lo
 WITHOUT_PACKAGES = """
 import sys
 sys.modules["opentelemetry.sdk"] = sys.modules["opentelemetry.exporter"] = None
-from inference import logs, telemetry
+from inference.observability import logs, telemetry
 from inference.settings import Release
 logs.configure("INFO")
 print(telemetry.start({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:1"}, Release("shop", "1.2.3")))
 """
 OFF = """
 import sys
-from inference import telemetry
+from inference.observability import telemetry
 from inference.app import create_app
 from inference.settings import Release, Settings
 create_app(Settings(), tracing=telemetry.start({}, Release("shop", "1.2.3")))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from inference import __version__, v2, v2_metadata
-from inference.batch import Rules
+from inference import __version__
+from inference.requests import v2, v2_metadata
+from inference.requests.batch import Rules
 from inference.schema import Schema
 from tests.inference.conftest import Serve
 

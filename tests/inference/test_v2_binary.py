@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference import v2
-from inference.batch import Rules
+from inference.requests import v2
+from inference.requests.batch import Rules
 from inference.schema import Column, Schema
 from tests.inference.conftest import Serve
 

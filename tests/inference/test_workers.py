@@ -207,7 +207,7 @@ def supervised(work: str, size: int = 2, **patience: float) -> subprocess.Popen[
     body = "\n    ".join(work.splitlines())
     code = f"""
 import os, signal, sys, tempfile, time
-from inference import logs
+from inference.observability import logs
 from inference.settings import SettingsError
 from inference.workers import Patience, Supervisor
 import numpy.random

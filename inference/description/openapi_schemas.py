@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference.examples import column_example
-from inference.forms import ENVELOPES, TENSOR_ENVELOPES
+from inference.description.examples import column_example
+from inference.requests.forms import ENVELOPES, TENSOR_ENVELOPES
 from inference.schema import Column, Schema, Tensor
 
 Json = dict[str, Any]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from inference.requests.tables import Batch, Matrix, Table
 from inference.schema import Schema
-from inference.tables import Batch, Matrix, Table
 
 
 def frame(rows: Table | Matrix) -> Any:

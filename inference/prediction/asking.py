@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from inference import tables
-from inference.forms import Query
-from inference.model import Model
+from inference.prediction.model import Model
+from inference.requests import tables
+from inference.requests.forms import Query
+from inference.requests.tables import Batch
 from inference.runtimes.base import Result
-from inference.tables import Batch
 
 Outcome = Result | Exception
 

@@ -16,14 +16,16 @@ from typing import Any
 
 import yaml
 
-from inference import examples, forms, runtimes
-from inference.batch import Rules
+from inference import runtimes
+from inference.description import examples
 from inference.errors import RequestError
-from inference.hooks import Hooks
-from inference.hooks import load as load_hooks
+from inference.prediction.hooks import Hooks
+from inference.prediction.hooks import load as load_hooks
+from inference.requests import forms
+from inference.requests.batch import Rules
+from inference.requests.tables import Batch
 from inference.runtimes.base import Result, Runtime
 from inference.schema import Schema, SchemaError, from_mlmodel, without_signature
-from inference.tables import Batch
 
 _NUMERIC = frozenset({"sklearn", "xgboost", "lightgbm", "numpy", "pandas", "scipy"})
 _ABOUT_VALUES = re.compile(r"\bNaN\b|missing value|infinity|unknown categor|could not convert", re.IGNORECASE)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from inference import nested, values
 from inference.errors import RequestError, bad_form, counted
+from inference.requests import nested, values
+from inference.requests.tables import Matrix, Table, Tensors
+from inference.requests.values import Array
 from inference.schema import CHECKED_NESTED_TYPES, Column, Schema, Tensor
-from inference.tables import Matrix, Table, Tensors
-from inference.values import Array
 
 _ABSENT = object()
 

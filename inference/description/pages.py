@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.page_assets import SCRIPT, STYLE
+from inference.description.page_assets import SCRIPT, STYLE
 from inference.schema import Column, Schema
 from inference.settings import Release
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference import __version__, examples, v2_metadata
-from inference.openapi_answers import ANSWERS
-from inference.openapi_schemas import Json, ref, requests
+from inference import __version__
+from inference.description import examples
+from inference.description.openapi_answers import ANSWERS
+from inference.description.openapi_schemas import Json, ref, requests
+from inference.requests import v2_metadata
 from inference.schema import Schema
 from inference.settings import Release
 

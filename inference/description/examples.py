@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inference import forms
-from inference.batch import Rules
 from inference.errors import RequestError
+from inference.requests import forms
+from inference.requests.batch import Rules
 from inference.schema import Column, Schema, Tensor
 
 _VALUES: dict[str, Any] = {

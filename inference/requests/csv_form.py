@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from inference import batch
-from inference.batch import Rules
 from inference.errors import RequestError, bad_form, counted
-from inference.forms import Query
+from inference.requests import batch
+from inference.requests.batch import Rules
+from inference.requests.forms import Query
+from inference.requests.tables import Batch
 from inference.schema import Column, Schema
-from inference.tables import Batch
 
 _GAPS = frozenset({"", "NaN", "nan", "NA", "N/A", "null", "None"})  # what pandas writes and reads as missing
 _NO_HEADER = re.compile(r";\s*header\s*=\s*\"?absent", re.IGNORECASE)

@@ -29,8 +29,8 @@ from opentelemetry.trace import (
 )
 
 from inference import __version__
+from inference.observability.trace import Headers, TraceContext, read_traceparent
 from inference.settings import Release
-from inference.trace import Headers, TraceContext, read_traceparent
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _LONGEST = 200  # characters of what a client writes

@@ -1,5 +1,5 @@
-"""Whether spans are sent anywhere: `inference.tracing`, and OpenTelemetry with it, is imported only where the
-standard OTEL_* variables ask for it.
+"""Whether spans are sent anywhere: `tracing`, and OpenTelemetry with it, is imported only where the standard
+OTEL_* variables ask for it.
 """
 
 from __future__ import annotations
@@ -7,8 +7,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from inference.observability.trace import Tracing
 from inference.settings import Release
-from inference.trace import Tracing
 
 _log = logging.getLogger("inference")
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -25,7 +25,7 @@ def start(environ: Mapping[str, str], release: Release, *, quiet: bool = False) 
     reason = _unknown(environ)
     if reason is None:
         try:
-            from inference.tracing import OtlpTracing
+            from inference.observability.tracing import OtlpTracing
 
             return OtlpTracing(release)
         except ModuleNotFoundError as error:

@@ -10,15 +10,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from inference import __version__, csv_form, forms, openapi, outputs, pages
+from inference import __version__, outputs
 from inference.access.document import guarded
 from inference.access.gate import KEY_STATE
-from inference.forms import Query
-from inference.metrics import CONTENT_TYPE
-from inference.model import Model
-from inference.pages import View
+from inference.description import openapi, pages
+from inference.description.pages import View
+from inference.http.web import JsonBytes, content_type, json_response, parse_json, read_body
+from inference.observability.metrics import CONTENT_TYPE
+from inference.prediction.model import Model
+from inference.requests import csv_form, forms
+from inference.requests.forms import Query
 from inference.service import Service, plain_answer, single_answer
-from inference.web import JsonBytes, content_type, json_response, parse_json, read_body
 
 
 def service_of(request: Request) -> Service:

@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from inference.asking import Outcome
 from inference.errors import RequestError
-from inference.forms import Query
+from inference.prediction.asking import Outcome
+from inference.requests.forms import Query
 from inference.runtimes.base import Result
 
 Work = Callable[[Sequence[Query]], Sequence[Outcome]]

@@ -7,14 +7,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inference import __version__, outputs, v2, v2_metadata
+from inference import __version__, outputs
+from inference.endpoints.handlers import service_of
 from inference.errors import RequestError, bad_form
-from inference.forms import Query
-from inference.handlers import service_of
-from inference.model import Model
+from inference.http.web import JsonBytes, content_type, json_response, parse_json, read_body
+from inference.prediction.model import Model
+from inference.requests import v2, v2_metadata
+from inference.requests.forms import Query
+from inference.requests.v2 import InferRequest
 from inference.service import Service
-from inference.v2 import InferRequest
-from inference.web import JsonBytes, content_type, json_response, parse_json, read_body
 
 _JSON_LENGTH = "Inference-Header-Content-Length"
 

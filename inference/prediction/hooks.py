@@ -17,10 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from inference import frames
 from inference.errors import HookError, RequestError
+from inference.requests import frames
+from inference.requests.tables import Batch, Matrix, Table
 from inference.schema import SCALAR_TYPES, Column, Schema
-from inference.tables import Batch, Matrix, Table
 
 _MODULE = "tagship_hooks"
 

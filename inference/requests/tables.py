@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inference.requests.values import Array
 from inference.schema import LARGEST_EXACT, Schema
-from inference.values import Array
 
 _BLOCK = ("block",)  # the kind of tables that are nothing but numbers of the declared types
 

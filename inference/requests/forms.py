@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inference import batch
-from inference.batch import Rules
 from inference.errors import RequestError, bad_form, counted
+from inference.requests import batch
+from inference.requests.batch import Rules
+from inference.requests.tables import Batch
+from inference.requests.values import is_too_deep, plain_scalar
 from inference.schema import NESTED_TYPES, Schema
-from inference.tables import Batch
-from inference.values import is_too_deep, plain_scalar
 
 ENVELOPES = ("inputs", "instances", "data", "features", "dataframe_split", "dataframe_records")
 OPTIONS = ("return_probabilities", "params", "model_version")

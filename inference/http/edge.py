@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference import logs
 from inference.access.gate import KEY_STATE, PROBES, Gate
 from inference.errors import RequestError
-from inference.limits import ByteBudget
-from inference.trace import CURRENT, RequestTrace, Tracing, read_traceparent
-from inference.web import error_response, internal_error
+from inference.http.limits import ByteBudget
+from inference.http.web import error_response, internal_error
+from inference.observability import logs
+from inference.observability.trace import CURRENT, RequestTrace, Tracing, read_traceparent
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Direct = Mapping[tuple[str, str], tuple[Endpoint, dict[str, str]]]

@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from inference import batch, outputs, v2_arrays, v2_data
-from inference.batch import Rules
+from inference import outputs
 from inference.errors import RequestError, bad_form
-from inference.forms import Query
+from inference.requests import batch, v2_arrays, v2_data
+from inference.requests.batch import Rules
+from inference.requests.forms import Query
+from inference.requests.tables import Batch
+from inference.requests.v2_metadata import PREDICT, PROBABILITIES
+from inference.requests.values import Array, objects
 from inference.schema import Column, Schema
-from inference.tables import Batch
-from inference.v2_metadata import PREDICT, PROBABILITIES
-from inference.values import Array, objects
 
 _SIZE, _AS_BYTES, _ALL_AS_BYTES = "binary_data_size", "binary_data", "binary_data_output"
 _NONE: Mapping[str, Any] = {}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inference.errors import RequestError, bad_form
-from inference.values import Array
+from inference.requests.values import Array
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from inference.requests.v2_data import datatype_of
 from inference.schema import Schema
-from inference.v2_data import datatype_of
 
 PREDICT, PROBABILITIES = "predict", "predict_proba"
 """Names of the outputs of a model that names none itself."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference import values
 from inference.errors import RequestError
-from inference.values import Array, Values
+from inference.requests import values
+from inference.requests.values import Array, Values
 
 Spec = Mapping[str, Any]
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inference.batch import Rules
+from inference.requests.batch import Rules
+from inference.requests.tables import Batch, Matrix, Table, Tensors
+from inference.requests.values import Array
 from inference.schema import Schema, Tensor
-from inference.tables import Batch, Matrix, Table, Tensors
-from inference.values import Array
 
 Arrays = Mapping[str, Array]  # in the inputs' own shapes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inference.openapi_schemas import Json, many
-from inference.v2_data import DATATYPES
+from inference.description.openapi_schemas import Json, many
+from inference.requests.v2_data import DATATYPES
 
 
 def _object(required: dict[str, Json], optional: dict[str, Json] | None = None, **more: Any) -> Json:

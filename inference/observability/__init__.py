@@ -1,0 +1,1 @@
+"""Figures, log lines and spans."""

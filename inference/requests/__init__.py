@@ -1,0 +1,1 @@
+"""What a body means: every form of a request, checked against the schema, as arrays."""
