@@ -80,8 +80,11 @@ class Ledger(Part):
         """The ledger after `entry` was deployed. Raises GeneratorError where it must not be."""
         for rejected in self.rejected:
             if entry.version == rejected.version or entry.digest == rejected.digest:
+                same = entry.version == rejected.version
+                what = "was" if same else f"is the image that, as {rejected.version}, was"
                 raise GeneratorError(
-                    f"{entry.version} was rejected in {self.environment}: {rejected.reason}; release a new version"
+                    f"{entry.version} {what} rejected in {self.environment}: {rejected.reason}; "
+                    "release a new version"
                 )
         highest = self.highest
         if highest is not None and Version(entry.version) <= highest and older_because is None:
@@ -91,6 +94,34 @@ class Ledger(Part):
             )
         history = (self.current, *self.history) if self.current else self.history
         return self.model_copy(update={"current": entry, "history": history[:HISTORY]})
+
+    def rolled_back(self, to: str | None, *, reason: str, at: str, by: str) -> Ledger:
+        """The ledger after a return to version `to` (None: the last one not rejected); `current` is rejected.
+
+        Raises GeneratorError where there is nothing to return to.
+        """
+        if self.current is None:
+            raise GeneratorError(f"{self.environment} was never released: there is nothing to roll back")
+        entry = self._earlier(to, self.current).model_copy(update={"at": at, "by": by})
+        bad = Rejected(version=self.current.version, digest=self.current.digest, reason=reason, at=at)
+        history = (self.current, *self.history)[:HISTORY]
+        return self.model_copy(update={"current": entry, "rejected": (bad, *self.rejected), "history": history})
+
+    def _earlier(self, to: str | None, current: Entry) -> Entry:
+        bad = {current.digest, *(item.digest for item in self.rejected)}
+        good = {entry.version: entry for entry in reversed(self.history) if entry.digest not in bad}
+        if to is None and good:
+            return next(entry for entry in self.history if entry.digest not in bad)
+        if to in good:
+            return good[to]
+        choice = f"it had {', '.join(good)}" if good else "nothing ran there before that is not rejected"
+        if to is None:
+            raise GeneratorError(f"{self.environment} cannot go back from {current.version}: {choice}")
+        for rejected in self.rejected:
+            if rejected.version == to:
+                raise GeneratorError(f"{to} was rejected in {self.environment}: {rejected.reason}; {choice}")
+        what = "is what runs there" if to == current.version else "never ran there"
+        raise GeneratorError(f"{self.environment} cannot go back to {to}, which {what}; {choice}")
 
     def text(self) -> str:
         """release.yaml."""

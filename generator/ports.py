@@ -113,6 +113,9 @@ class Git(Protocol):
     def last_change(self, path: str) -> str:
         """The last commit that changed `path`."""
 
+    def find_commit(self, line: str, path: str) -> str | None:
+        """The last commit before the working tree's that changed `path` and has `line` in its message."""
+
     def push(self, commit: str, branch: str) -> bool:
         """Pushes `commit` to `branch` at origin; False when the branch has moved."""
 

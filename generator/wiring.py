@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
@@ -30,13 +31,14 @@ from generator.artifacts import (
     TrainedModel,
 )
 from generator.config.model import Model, Workspace
+from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
 from generator.generate import ledgers, refresh_overlay
 from generator.ledger import Ledger
 from generator.plan.pipeline import Stage
 from generator.ports import Engine, Environments, Registry, Renderer, Reporter
 from generator.release import Release
-from generator.stages.deploy import Deployer, deploy
+from generator.stages.deploy import deploy
 from generator.stages.gate import gate
 from generator.stages.observe import Probe, observe
 from generator.stages.package import Ingredients, Packager, package
@@ -90,11 +92,14 @@ def release_of(workspace: Workspace, tag: str) -> Release:
         root=workspace.root.resolve(),
         store=Store(workspace.root.resolve() / ".tagship" / f"{model.name}-{version}"),
         attempt=uuid.uuid4().hex,
-        by=os.environ.get("GITHUB_ACTOR") or _user(),
+        by=who(),
     )
 
 
-def _user() -> str:
+def who() -> str:
+    """Who asks, for ledgers: GitHub's user on a runner, else this machine's."""
+    if actor := os.environ.get("GITHUB_ACTOR"):
+        return actor
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
@@ -190,21 +195,26 @@ def registry_of(model: Model) -> Registry:
 
 
 def _deploy(release: Release, world: World) -> Artifact:
-    source = world.source or GitRepository(release.root).origin()
+    published = release.read(Stage.PUBLISH, PublishedImage)
+    environment = release.model.targets[0].name
+    with_ = deployer(release.root, release.work / "deploy", world)
+    return deploy(release, published, environment, with_, older_because=world.older_because)
+
+
+def deployer(root: Path, folder: Path, world: World) -> Deployer:
+    """What changes an environment of the repository in `root`, by a clone that it makes in `folder`."""
+    source = world.source or GitRepository(root).origin()
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
     on_runner = "GITHUB_ACTIONS" in os.environ
-    with_ = Deployer(
-        git=GitRepository(release.work / "deploy", author=world.author or (DEPLOYS_AS if on_runner else None)),
+    return Deployer(
+        git=GitRepository(folder, author=world.author or (DEPLOYS_AS if on_runner else None)),
         source=source,
         renderer=world.renderer,
         regenerate=refresh_overlay,
         reporter=world.reporter,
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    published = release.read(Stage.PUBLISH, PublishedImage)
-    environment = release.model.targets[0].name
-    return deploy(release, published, environment, with_, older_because=world.older_because)
 
 
 def _observe(release: Release, world: World) -> Artifact:

@@ -131,6 +131,11 @@ class GitRepository:
     def last_change(self, path: str) -> str:
         return self._git("log", "-1", "--format=%H", "--", path).strip()
 
+    def find_commit(self, line: str, path: str) -> str | None:
+        found = self._git("log", "--format=%H", "--fixed-strings", f"--grep={line}", "--", path).split()
+        exact = (commit for commit in found if line in self._git("log", "-1", "--format=%B", commit).splitlines())
+        return next(exact, None)
+
     def push(self, commit: str, branch: str) -> bool:
         try:
             self._git("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")

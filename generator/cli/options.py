@@ -34,6 +34,18 @@ def complete_models(ctx: click.Context, _param: click.Parameter, incomplete: str
         return []
 
 
+def complete_environments(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of the models' environments, for shell completion."""
+    from generator.config.model import load
+    from generator.errors import GeneratorError
+
+    try:
+        names = {target.name: None for model in load(ctx.params.get("root") or Path()) for target in model.targets}
+    except GeneratorError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def model_option(
     help_text: str = "Which model, where the repository has several.",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -14,11 +14,12 @@ import pytest
 from generator.adapters.git import GitRepository
 from generator.artifacts import PublishedImage, Record, Store
 from generator.config.model import load
+from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
 from generator.generate import compare_workspace, refresh_overlay
 from generator.ledger import read_ledger
 from generator.release import Release
-from generator.stages.deploy import Deployer, deploy
+from generator.stages.deploy import deploy
 from generator.version import Version
 from tests.generator.repositories import commit_all, git, publish, renderer_or_none
 from tests.generator.workspaces import model_yaml, write, write_many

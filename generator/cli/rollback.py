@@ -1,0 +1,41 @@
+"""`generator rollback`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from generator.cli.options import complete_environments, model_option, repository_option
+
+
+@click.command()
+@click.argument("environment", shell_complete=complete_environments)
+@click.option("--reason", required=True, help="Why. It stands in the ledger and in every refusal of the version.")
+@click.option("--to", metavar="VERSION", help="This version.  [default: the last one that is not rejected]")
+@repository_option
+@model_option()
+def command(environment: str, reason: str, to: str | None, root: Path, model_name: str | None) -> None:
+    """Let ENVIRONMENT run an earlier version again, and reject the one that runs.
+
+    One commit on the release branch, from the ledger alone: nothing is built and no registry is asked. A rejected
+    version never comes back, neither by a late run nor by one that is run again.
+    """
+    import tempfile
+
+    from generator.cli.output import Terminal
+    from generator.config.model import load
+    from generator.delivery.rollback import Wanted, rollback
+    from generator.wiring import World, deployer, who
+
+    model = load(root).model(model_name)
+    model.target(environment)
+    terminal = Terminal()
+    # A workflow's run that is run again asks under the same name, and so goes back once.
+    wanted = Wanted(environment, reason, who(), to, request=os.environ.get("GITHUB_RUN_ID"))
+    with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
+        done = rollback(model, wanted, deployer(root, Path(folder, "clone"), World(terminal)))
+    if done:
+        click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again")
+        click.echo(f"commit {done.commit[:12]}; pull it, and release the fix as a higher version than {done.bad}")

@@ -1,0 +1,1 @@
+"""Changes of an environment: commits to its overlay on the release branch that land whole or not at all."""

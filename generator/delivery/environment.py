@@ -1,0 +1,69 @@
+"""One environment as the branch's head has it: its ledger, its image, and the commit that changes both."""
+
+from __future__ import annotations
+
+from generator.config.model import load
+from generator.delivery.landing import Deployer
+from generator.disk import write_atomically
+from generator.errors import GeneratorError
+from generator.ledger import Entry, Ledger, read_ledger
+from generator.overlay import image_of, image_problems, with_image
+
+
+class Environment:
+    """The overlay belongs to the branch, not to a tag: model and overlay are read from what is checked out."""
+
+    def __init__(self, model_name: str, environment: str, with_: Deployer) -> None:
+        self.with_, self.root = with_, with_.git.root
+        self.model = load(self.root).model(model_name)
+        self.target = self.model.target(environment)
+        self.overlay = self.model.overlay(environment)
+        self.ledger_path = f"{self.overlay}/release.yaml"
+        self.kustomization = f"{self.overlay}/kustomization.yaml"
+        self.ledger = self._read_ledger()
+
+    def _read_ledger(self) -> Ledger:
+        for path in (self.ledger_path, self.kustomization):
+            if not (self.root / path).is_file():
+                raise GeneratorError(
+                    f"{path} is not on the branch: run `generator generate` there, commit and push"
+                )
+        return read_ledger((self.root / self.ledger_path).read_text(encoding="utf-8"), self.ledger_path)
+
+    def last_change(self) -> str:
+        """The commit that wrote the ledger as it is."""
+        return self.with_.git.last_change(self.ledger_path)
+
+    def commit(self, ledger: Ledger, message: str, *, repository: str | None = None) -> str:
+        """Commits `ledger` and its current image. `repository` is that image's; None: the overlay's own."""
+        assert ledger.current is not None
+        path = self.root / self.kustomization
+        text = path.read_text(encoding="utf-8")
+        repository, digest = repository or image_of(text, self.kustomization).repository, ledger.current.digest
+        write_atomically(path, with_image(text, self.kustomization, repository=repository, digest=digest))
+        write_atomically(self.root / self.ledger_path, ledger.text())
+        # The first release switches on what waits for one; a later one leaves owned files to `generate`.
+        owned = [] if self.ledger.released else self.with_.regenerate(self.root, self.model, self.target.name)
+        self._verify(repository, digest)
+        return self.with_.git.commit([self.ledger_path, self.kustomization, *owned], message)
+
+    def _verify(self, repository: str, digest: str) -> None:
+        """Nothing is committed that does not render to exactly this digest."""
+        if self.with_.renderer is None:
+            self.with_.reporter.say("not rendered: neither kustomize nor kubectl is installed")
+            return
+        objects = self.with_.renderer.build(self.root / self.overlay)
+        name = f"{self.model.name}-inference"
+        if problems := image_problems(objects, name=name, repository=repository, digest=digest):
+            raise GeneratorError("\n".join(f"{self.overlay} {problem}" for problem in problems))
+
+    def message(self, title: str, entry: Entry, because: str | None = None) -> str:
+        """A commit's message: its title, why, and what it brings as trailers."""
+        return (
+            f"{title}\n" + (f"\n{because}\n" if because else "") + f"\nTagship-Model: {self.model.name}\n"
+            f"Tagship-Environment: {self.target.name}\n"
+            f"Tagship-Version: {entry.version}\n"
+            f"Tagship-Digest: {entry.digest}\n"
+            f"Tagship-Run: {entry.run}\n"
+            f"Tagship-Commit: {entry.commit}\n"
+        )

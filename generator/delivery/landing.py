@@ -1,0 +1,62 @@
+"""Compare and push: an edit is made on the branch's head, and made again on the next one until its push lands.
+
+Nothing else keeps deploys, promotions and rollbacks apart: whoever comes second sees what the first one wrote.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.config.model import Model
+from generator.errors import GeneratorError
+from generator.ports import Git, Renderer, Reporter
+
+ATTEMPTS = 50
+Regenerate = Callable[[Path, Model, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """What a change of an overlay works with. `git` is a fresh folder; `source` is where the branch lives."""
+
+    git: Git
+    source: str
+    renderer: Renderer | None  # None only in a rehearsal on a machine without kustomize
+    regenerate: Regenerate  # writes an overlay's owned files anew and returns the paths it changed
+    reporter: Reporter
+    now: str  # UTC, as in 2026-01-31T12:00:00Z
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A commit on the branch, and whether it was made now."""
+
+    commit: str
+    changed: bool
+
+
+def land(with_: Deployer, branch: str, edit: Callable[[str], Landed]) -> Landed:
+    """Calls `edit` with the head that is checked out until what it commits is on `branch`.
+
+    `edit` commits, or finds the commit that did the same before (`changed` is False), or raises GeneratorError.
+    """
+    if with_.git.root.exists():
+        shutil.rmtree(with_.git.root)
+    with_.git.clone(with_.source, branch=branch)
+    for attempt in range(ATTEMPTS):
+        head = with_.git.fetch(branch)
+        with_.git.reset(head)
+        landed = edit(head)
+        if not landed.changed:
+            return landed
+        if with_.git.push(landed.commit, branch):
+            with_.reporter.say(f"pushed {landed.commit[:12]} to {branch}")
+            return landed
+        with_.reporter.say(f"{branch} has moved: editing its new head")
+        time.sleep(random.uniform(0, min(0.1 * 2**attempt, 3)))  # noqa: S311
+    raise GeneratorError(f"{branch} moved {ATTEMPTS} times in a row; run the same command again")

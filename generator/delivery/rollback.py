@@ -1,0 +1,76 @@
+"""Rollback: an environment goes back to a version that ran there before, and the one that ran is rejected.
+
+It waits for nobody and needs no registry: the earlier digest stands in the ledger. What was rejected is refused by
+every later deploy of it, be it a late run or one that is run again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from generator.artifacts import Line
+from generator.config.model import Model
+from generator.delivery.environment import Environment
+from generator.delivery.landing import Deployer, Landed, land
+from generator.errors import GeneratorError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody asks for. `request` names the asking: asked again under the same name, it is done already."""
+
+    environment: str
+    reason: str
+    by: str
+    to: str | None = None  # a version; None: the last one that is not rejected
+    request: str | None = None
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What runs now, by which commit. `bad` is the version that ran before."""
+
+    bad: str
+    version: str
+    digest: str
+    commit: str
+
+
+def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None:
+    """Commits the earlier version to the overlay on the release branch; None where this request did so before."""
+    _check_reason(wanted.reason)
+    branch = model.config.repository.branch
+    mark = f"Tagship-Request: {wanted.request}"
+
+    def edit(_head: str) -> Landed:
+        found = Environment(model.name, wanted.environment, with_)
+        if wanted.request and (done := with_.git.find_commit(mark, found.ledger_path)):
+            with_.reporter.say(f"{branch} has this rollback already, by {done[:12]}: nothing to commit")
+            return Landed(done, changed=False)
+        ledger = found.ledger.rolled_back(wanted.to, reason=wanted.reason, at=with_.now, by=wanted.by)
+        assert ledger.current is not None
+        bad = ledger.rejected[0].version
+        title = f"Roll {model.name} back from {bad} to {ledger.current.version} in {wanted.environment}"
+        message = found.message(title, ledger.current, wanted.reason)
+        return Landed(found.commit(ledger, message + (f"{mark}\n" if wanted.request else "")), changed=True)
+
+    landed = land(with_, branch, edit)
+    if not landed.changed:
+        return None
+    ledger = Environment(model.name, wanted.environment, with_).ledger
+    assert ledger.current is not None
+    bad = ledger.rejected[0].version
+    return RolledBack(bad, ledger.current.version, ledger.current.digest, landed.commit)
+
+
+def _check_reason(reason: str) -> None:
+    try:
+        TypeAdapter(Line).validate_python(reason)
+    except ValidationError as error:
+        raise GeneratorError("the reason is one line of at most 1000 characters") from error
+    if not reason.strip():
+        raise GeneratorError(
+            "a rollback needs a reason: the ledger keeps it, and each refusal of the version says it"
+        )
