@@ -21,7 +21,7 @@ def generator(*argv: str, cwd: Path, stdin: str = "", **env: str) -> subprocess.
     command = [sys.executable, "-m", "generator", *argv]
     environment = {**os.environ, **env}
     return subprocess.run(
-        command, cwd=cwd, env=environment, input=stdin, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment, input=stdin, capture_output=True, text=True, timeout=900, check=False
     )
 
 

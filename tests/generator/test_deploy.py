@@ -238,7 +238,7 @@ def test_deploys_at_the_same_time_all_land(tmp_path: Path) -> None:
     names = ["a", "b", "c", "d"]
     commit = publish(write_many(tmp_path / "repo", dict.fromkeys(names, "")), tmp_path / "origin.git")
     for process in [start(tmp_path, name, commit) for name in names]:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors.decode()
     subjects = git(tmp_path / "origin.git", "log", "--format=%s", "main").splitlines()
     assert sorted(subjects[:-1]) == [f"Deploy {name} 1.0.0 to production" for name in names]
@@ -256,7 +256,7 @@ def test_killed_at_any_point_and_run_again(tmp_path: Path, delay: float) -> None
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     again = start(tmp_path, "a", commit)
-    _, errors = again.communicate(timeout=60)
+    _, errors = again.communicate(timeout=600)
     assert again.returncode == 0, errors.decode()
     subjects = git(tmp_path / "origin.git", "log", "--format=%s", "main").splitlines()
     assert subjects == ["Deploy a 1.0.0 to production", "Begin"]

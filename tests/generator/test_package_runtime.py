@@ -85,7 +85,7 @@ def test_what_can_only_be_served_by_pyfunc_is_not_compared(tmp_path: Path) -> No
 class Together(OneLayer):
     """An image that is replayed and compared in the same moment, or in none."""
 
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=120)
 
     def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
         self.both.wait()
