@@ -53,6 +53,7 @@ def _show(outcome: Outcome) -> None:
     table.add_row("all", f"{sum(step.seconds for step in outcome.steps):.1f} s", _how(outcome))
     console = to_stdout()
     console.print(table)
+    click.echo("Registry and repository were this rehearsal's own. `generator release` releases for real.")
     if outcome.request is not None:
         click.echo(f"POST /predict  {first_rows(outcome.request, 1)}")
         answer = {**outcome.answer, "predictions": outcome.answer["predictions"][:1]}

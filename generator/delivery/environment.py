@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.config.model import load
-from generator.delivery.landing import Deployer
+from generator.delivery.landing import Deployer, Landed
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
@@ -30,11 +30,12 @@ class Environment:
                 )
         return read_ledger((self.root / self.ledger_path).read_text(encoding="utf-8"), self.ledger_path)
 
-    def last_change(self) -> str:
-        """The commit that wrote the ledger as it is."""
-        return self.with_.git.last_change(self.ledger_path)
+    def unchanged(self, commit: str | None = None) -> Landed:
+        """For an edit that was made before, by `commit`; None: by the one that wrote the ledger as it is."""
+        commit = commit or self.with_.git.last_change(self.ledger_path)
+        return Landed(commit, changed=False, overlay=self.overlay, ledger=self.ledger)
 
-    def commit(self, ledger: Ledger, message: str, *, repository: str | None = None) -> str:
+    def commit(self, ledger: Ledger, message: str, *, repository: str | None = None) -> Landed:
         """Commits `ledger` and its current image. `repository` is that image's; None: the overlay's own."""
         assert ledger.current is not None
         path = self.root / self.kustomization
@@ -45,7 +46,8 @@ class Environment:
         # The first release switches on what waits for one; a later one leaves owned files to `generate`.
         owned = [] if self.ledger.released else self.with_.regenerate(self.root, self.model, self.target.name)
         self._verify(repository, digest)
-        return self.with_.git.commit([self.ledger_path, self.kustomization, *owned], message)
+        commit = self.with_.git.commit([self.ledger_path, self.kustomization, *owned], message)
+        return Landed(commit, changed=True, overlay=self.overlay, ledger=ledger)
 
     def _verify(self, repository: str, digest: str) -> None:
         """Nothing is committed that does not render to exactly this digest."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from generator.config.model import Model
 from generator.errors import GeneratorError
+from generator.ledger import Ledger
 from generator.ports import Git, Renderer, Reporter
 
 ATTEMPTS = 50
@@ -34,10 +35,12 @@ class Deployer:
 
 @dataclass(frozen=True)
 class Landed:
-    """A commit on the branch, and whether it was made now."""
+    """A commit on the branch, whether it was made now, and what the overlay's ledger says with it."""
 
     commit: str
     changed: bool
+    overlay: str
+    ledger: Ledger
 
 
 def land(with_: Deployer, branch: str, edit: Callable[[str], Landed]) -> Landed:

@@ -48,21 +48,20 @@ def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None
         found = Environment(model.name, wanted.environment, with_)
         if wanted.request and (done := with_.git.find_commit(mark, found.ledger_path)):
             with_.reporter.say(f"{branch} has this rollback already, by {done[:12]}: nothing to commit")
-            return Landed(done, changed=False)
+            return found.unchanged(done)
         ledger = found.ledger.rolled_back(wanted.to, reason=wanted.reason, at=with_.now, by=wanted.by)
         assert ledger.current is not None
         bad = ledger.rejected[0].version
         title = f"Roll {model.name} back from {bad} to {ledger.current.version} in {wanted.environment}"
         message = found.message(title, ledger.current, wanted.reason)
-        return Landed(found.commit(ledger, message + (f"{mark}\n" if wanted.request else "")), changed=True)
+        return found.commit(ledger, message + (f"{mark}\n" if wanted.request else ""))
 
     landed = land(with_, branch, edit)
     if not landed.changed:
         return None
-    ledger = Environment(model.name, wanted.environment, with_).ledger
-    assert ledger.current is not None
-    bad = ledger.rejected[0].version
-    return RolledBack(bad, ledger.current.version, ledger.current.digest, landed.commit)
+    now = landed.ledger.current
+    assert now is not None
+    return RolledBack(landed.ledger.rejected[0].version, now.version, now.digest, landed.commit)
 
 
 def _check_reason(reason: str) -> None:

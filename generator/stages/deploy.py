@@ -33,20 +33,20 @@ def deploy(
             )
         found = Environment(release.model.name, environment, with_)
         if _is_there(found, release, published):
-            done = found.last_change()
-            with_.reporter.say(f"{branch} has {release.version} already, by {done[:12]}: nothing to commit")
-            return Landed(done, changed=False)
+            done = found.unchanged()
+            with_.reporter.say(f"{branch} has {release.version} already, by {done.commit[:12]}: nothing to commit")
+            return done
         entry = _entry(release, published, with_.now)
         ledger = found.ledger.with_release(entry, older_because=older_because)
         title = f"Deploy {release.model.name} {entry.version} to {environment}"
         message = found.message(title, entry, older_because)
-        return Landed(found.commit(ledger, message, repository=published.repository), changed=True)
+        return found.commit(ledger, message, repository=published.repository)
 
     landed = land(with_, branch, edit)
     return OverlayCommit(
         **release.identity,
         environment=environment,
-        overlay=Environment(release.model.name, environment, with_).overlay,
+        overlay=landed.overlay,
         branch=branch,
         overlay_commit=landed.commit,
         repository=published.repository,

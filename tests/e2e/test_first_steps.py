@@ -63,6 +63,7 @@ def test_your_own_repository(installed: Path, tmp_path: Path) -> None:
             subprocess.run(["generator", "generate"], cwd=root, env=env, check=True, capture_output=True)
         if command == "generator rehearse":
             assert re.search(r'^200 .*"predictions": \[', done.stdout, re.MULTILINE)
+            assert "`generator release` releases for real" in done.stdout, "what to do next"
             assert re.search(r"^clean up +removing /\S+; --keep keeps it$", done.stderr, re.MULTILINE)
     assert "never released" in done.stdout
     assert INSTALL in (root / ".github/workflows/release.yml").read_text()
