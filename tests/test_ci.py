@@ -24,6 +24,7 @@ def run(tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "tr
     for name, body in (("install", "true"), ("up", up), ("down", down)):
         script(tmp_path / "testbed" / name, f'echo "{name} $*" >>{calls}; {body}')
     script(tmp_path / "bin/make", f'echo "make $*${{REQUIRE_E2E:+ with parts}}" >>{calls}; {make}')
+    script(tmp_path / "bin/docker", f'echo "docker $1 $2" >>{calls}')
     state.mkdir()
     (state / "env").write_text("export FROM_THE_TESTBED=yes\n")
     (tmp_path / "project/.ci").mkdir(parents=True)
@@ -40,7 +41,8 @@ def run(tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "tr
 def test_what_ci_calls_in_order(tmp_path: Path) -> None:
     code, calls, said = run(tmp_path, make='[ "$FROM_THE_TESTBED" = yes ]')
     assert code == 0, said
-    assert calls == ["install core", "up core", "make demo", "make check", "make test with parts", "down"]
+    room = ["docker image ls", "docker builder prune"]
+    assert calls == ["install core", "up core", *room, "make demo", "make check", "make test with parts", "down"]
 
 
 def test_a_test_bed_that_does_not_come_down_is_told_and_is_no_failure(tmp_path: Path) -> None:

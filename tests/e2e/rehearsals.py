@@ -18,9 +18,12 @@ from tests.generator.workspaces import model_yaml
 
 @dataclass(frozen=True)
 class EnvironmentsByLock:
-    """uv's environments, each made by the first test that needs it; see ports.Environments."""
+    """uv's environments, each made by the first test that needs it; see ports.Environments.
 
-    uv: Uv = field(default_factory=Uv)
+    Linked to uv's cache, or two dozen of them would fill a disk: no script of these tests writes into them.
+    """
+
+    uv: Uv = field(default_factory=lambda: Uv(linked=True))
 
     def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
         shared = cache() / f"locked-{python}-{file_sha256(lock)[:16]}"
