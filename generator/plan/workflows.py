@@ -73,7 +73,6 @@ class PlannedJob:
     gives: tuple[Parcel, ...]
     aws: Aws | None
     login: Login | None
-    pushes: bool
     steps: tuple[Step, ...]
 
 
@@ -117,7 +116,6 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
         gives=(*job.gives, *_tracking_folder(job, model)),
         aws=_aws(job, model),
         login=_login(job, model),
-        pushes=job.writes_git,
         steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model)) for stage in job.stages),
     )
 

@@ -205,17 +205,14 @@ def test_logins(variant: str, expected: dict[str, str]) -> None:
     assert step(release(variant)["jobs"]["publish"], "Log in")["env"] == expected
 
 
-def test_the_push_token_is_in_two_steps_only() -> None:
+def test_the_push_token_is_in_one_step_only() -> None:
     with_token = [
         (name, step["name"])
         for name, job in release("smallest")["jobs"].items()
         for step in job["steps"]
         if "github.token" in str(step)
     ]
-    assert with_token == [
-        ("deploy", "Let Git ask for the token, in steps that have it"),
-        ("deploy", "Deploy: commit the digest to the overlay"),
-    ]
+    assert with_token == [("deploy", "Deploy: commit the digest to the overlay")]
 
 
 def test_deploys_to_one_environment_queue_up() -> None:
