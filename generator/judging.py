@@ -1,4 +1,4 @@
-"""Whether metrics pass: the thresholds of model.yaml, and what serves now. The gate asks; each promotion asks again."""
+"""Whether metrics pass the thresholds of model.yaml, and what serves now: the gate asks, and so do promotions."""
 
 from __future__ import annotations
 

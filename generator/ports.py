@@ -119,6 +119,12 @@ class Git(Protocol):
     def push(self, commit: str, branch: str) -> bool:
         """Pushes `commit` to `branch` at origin; False when the branch has moved."""
 
+    def replace_branch(self, commit: str, branch: str) -> None:
+        """Makes `branch` at origin exactly `commit`, whatever it was: only for branches that are ours alone."""
+
+    def delete_branch(self, branch: str) -> bool:
+        """Deletes `branch` at origin; False where there is none."""
+
 
 class Renderer(Protocol):
     """Renders an overlay with kustomize."""

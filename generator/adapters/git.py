@@ -155,6 +155,21 @@ class GitRepository:
             raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
         return True
 
+    def replace_branch(self, commit: str, branch: str) -> None:
+        try:
+            self._git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
+        except ProcessFailed as error:
+            raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
+
+    def delete_branch(self, branch: str) -> bool:
+        if not self._git("ls-remote", "origin", f"refs/heads/{branch}"):
+            return False
+        try:
+            self._git("push", "--quiet", "origin", f":refs/heads/{branch}")
+        except ProcessFailed as error:
+            raise GeneratorError(f"{branch} cannot be deleted:\n{error.stderr.strip()}") from error
+        return True
+
     def tags(self, pattern: str) -> list[str]:
         return self._git("tag", "--list", pattern).split()
 

@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "generate": "Write workflows and overlays.",
     "rehearse": "Run a whole release on this machine.",
     "release": "Tag the next version and push the tag.",
+    "promote": "Bring to an environment what the one before it runs.",
     "rollback": "Let an environment run an earlier version again.",
     "stage": "Run one stage of a release.",
     "serve": "Serve a model on this machine.",

@@ -21,7 +21,6 @@ _NOT_YET: tuple[tuple[Path_, str | None, str], ...] = (
     (("deploy", "observe"), "none", "use none"),
 )
 _NOT_YET_IN_ENVIRONMENT: tuple[tuple[Path_, str | None, str], ...] = (
-    (("via",), "commit", "use commit"),
     (("approval",), None, "leave it out"),
     (("rollback_on_failure",), None, "leave it out"),
 )
