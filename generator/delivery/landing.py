@@ -5,6 +5,7 @@ Nothing else keeps deploys, promotions and rollbacks apart: whoever comes second
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import time
@@ -17,7 +18,7 @@ from generator.errors import GeneratorError
 from generator.ledger import Ledger
 from generator.ports import Git, Renderer, Reporter
 
-ATTEMPTS = 50
+PATIENCE = 600  # seconds; two hundred deploys at once land within it
 Regenerate = Callable[[Path, Model, str], list[str]]
 
 
@@ -59,7 +60,8 @@ def land(
     if with_.git.root.exists():
         shutil.rmtree(with_.git.root)
     with_.git.clone(with_.source, branch=branch)
-    for attempt in range(ATTEMPTS):
+    begin = time.monotonic()
+    for attempt in itertools.count():
         head = with_.git.fetch(branch)
         with_.git.reset(head)
         landed = edit(head)
@@ -67,9 +69,11 @@ def land(
             return landed
         if push(landed.commit):
             return landed
+        if time.monotonic() - begin > PATIENCE:
+            break
         with_.reporter.say(f"{branch} has moved: editing its new head")
         time.sleep(random.uniform(0, min(0.1 * 2**attempt, 3)))  # noqa: S311
-    raise GeneratorError(f"{branch} moved {ATTEMPTS} times in a row; run the same command again")
+    raise GeneratorError(f"{branch} kept moving for {PATIENCE // 60} minutes; run the same command again")
 
 
 def _onto(with_: Deployer, branch: str) -> Callable[[str], bool]:
