@@ -14,8 +14,10 @@ from generator.adapters.github.pulls import LONGEST, Pulls
 from generator.adapters.github.refusals import NotOffered, Refused
 from generator.adapters.github.rulesets import Ruleset
 from generator.errors import GeneratorError
+from tests.generator.github.description import DOCUMENT, FILE, operations
 from tests.generator.github.repository import PLAN_REVIEWERS, Answer, denied, refused
 from tests.generator.github.server import TOKEN, GitHubServer
+from tests.generator.github.trim import OPERATIONS
 
 
 @pytest.fixture
@@ -75,6 +77,12 @@ def test_an_answer_that_github_does_not_describe_is_a_violation(github: GitHubSe
     assert "the stand-in itself" in github.violations.pop()
 
 
+def test_the_description_is_trimmed_to_what_is_used_and_says_its_source() -> None:
+    assert set(operations()) == set(OPERATIONS)
+    assert DOCUMENT["x-trimmed-from"].startswith("npm package @octokit/openapi 23.")
+    assert FILE.stat().st_size < 2**20
+
+
 # addresses and tokens
 
 
@@ -105,6 +113,13 @@ def test_another_host_is_no_repository_of_github(address: str) -> None:
 
 def test_a_server_of_ones_own_has_repositories_too() -> None:
     assert slug_of("git@git.corp.example:acme/churn.git", own_server=True) == "acme/churn"
+
+
+def test_a_runners_api_address_does_not_make_every_host_github() -> None:
+    runner = {"GITHUB_API_URL": "https://api.github.com", "GH_TOKEN": TOKEN}
+    assert connect("https://github.com/acme/churn", runner).slug == "acme/churn"
+    with pytest.raises(GeneratorError, match="names no repository on github.com"):
+        connect("https://gitlab.com/acme/churn", runner)
 
 
 def test_a_token_is_needed_and_is_one_word() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator.adapters.github.client import Client, slug_of, token_from
+from generator.adapters.github.client import PUBLIC, Client, slug_of, token_from
 from generator.adapters.github.deployments import Deployments
 from generator.adapters.github.environments import Environments
 from generator.adapters.github.facts import Facts
@@ -35,7 +35,8 @@ class GitHub:
 def connect(address: str, variables: Mapping[str, str]) -> GitHub:
     """The repository at `address`, a Git URL or owner/name. `variables` hold GITHUB_API_URL and the token."""
     base = variables.get("GITHUB_API_URL")
-    slug = slug_of(address, own_server=base is not None)
+    # A runner of github.com sets the variable, too.
+    slug = slug_of(address, own_server=base is not None and base.rstrip("/") != PUBLIC)
     client = Client(slug, token_from(variables), base=base)
     return GitHub(
         slug=slug,

@@ -58,6 +58,11 @@ class Environments:
             patterns=frozenset(self._policies(name)) if listed else frozenset(),
         )
 
+    def who_approves(self, name: str) -> tuple[str, ...] | None:
+        """See ports.Approvals. A workflow's token needs `actions: read` for it."""
+        found = self.get(name)
+        return None if found is None else tuple(reviewer.name for reviewer in found.reviewers)
+
     def put(self, name: str, settings: EnvironmentSettings) -> None:
         """Makes the environment, or gives it exactly these settings.
 
