@@ -217,3 +217,10 @@ class Registry(Protocol):
 
     def push(self, archive: Path, tag: str) -> None:
         """Uploads the OCI archive under `tag`, its digest preserved."""
+
+
+class Approvals(Protocol):
+    """Who is asked before something may happen: GitHub's environments."""
+
+    def who_approves(self, name: str) -> tuple[str, ...] | None:
+        """Those who are asked in the environment, any one of whom may approve; None where it does not exist."""
