@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from generator.adapters.github.environments import EnvironmentSettings, Pattern
 from generator.adapters.github.facts import Reviewer
 from generator.config.model import Model, Target, Workspace
+from generator.plan.naming import approval_environment
 from generator.plan.pipeline import JOBS
-from generator.plan.workflows import PlannedJob, approval_environment, plan_job
+from generator.plan.workflows import PlannedJob, plan_job
 
 _READS = re.compile(r"\b(secrets|vars)\.(\w+)")
 VERSIONS = "[0-9]*"  # after a model's tag prefix; wildcards match no slash
@@ -76,7 +77,7 @@ def _of_approvals(model: Model) -> Iterator[WantedEnvironment]:
     for target in model.targets:
         if target.settings.approval:
             patterns = frozenset(_approving_refs(model, target))
-            yield WantedEnvironment(approval_environment(model, target), patterns, approval=True)
+            yield WantedEnvironment(approval_environment(model, target.name), patterns, approval=True)
 
 
 def _approving_refs(model: Model, target: Target) -> Iterator[Pattern]:

@@ -22,16 +22,19 @@ def command(environment: str, version: str | None, via: str | None, root: Path, 
 
     The digest is that of the ledger: nothing is built again. It must pass the gate against what serves there now.
     """
+    import os
     import tempfile
 
     from generator.cli.output import Terminal, summarise
     from generator.config.model import load
     from generator.delivery.evidence import evidence_text
-    from generator.delivery.promotion import Asked, compare_link, promote, propose, source_of
+    from generator.delivery.promotion import Asked, promote, propose, source_of
+    from generator.promoting import open_pull_request, require_approval
     from generator.wiring import World, deployer, who
 
     model = load(root).model(model_name)
     source_of(model, environment)
+    require_approval(model, environment, os.environ)
     asked, terminal = Asked(environment, who(), version), Terminal()
     by_commit = (via or model.target(environment).settings.via) == "commit"
     with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
@@ -44,7 +47,7 @@ def command(environment: str, version: str | None, via: str | None, root: Path, 
         click.echo(f"{model.name} in {environment}: {done.evidence.entry.version}, commit {done.commit[:12]}")
         summarise(text)
     else:
-        link = compare_link(model, done.branch)
+        where = open_pull_request(model, done, text, os.environ)
         click.echo(f"{model.name} in {environment}: {done.evidence.entry.version} waits on {done.branch}")
-        click.echo(f"open the pull request at {link}" if link else f"open a pull request from {done.branch}")
-        summarise(f"{text}\n[Open the pull request]({link})" if link else text)
+        click.echo(f"pull request: {where}")
+        summarise(f"{text}\nPull request: {where}")

@@ -21,10 +21,7 @@ _NOT_YET: tuple[Row, ...] = (
     (("deploy", "push", "mode"), ("token", "app"), "use token or app"),
     (("deploy", "observe"), ("none",), "use none"),
 )
-_NOT_YET_IN_ENVIRONMENT: tuple[Row, ...] = (
-    (("approval",), (), "leave it out"),
-    (("rollback_on_failure",), (), "leave it out"),
-)
+_NOT_YET_IN_ENVIRONMENT: tuple[Row, ...] = ((("rollback_on_failure",), (), "leave it out"),)
 
 
 def _dotted(path: Path_) -> str:
@@ -52,6 +49,9 @@ def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, 
             (("deploy", "environments", name, *path), works, advice)
             for path, works, advice in _NOT_YET_IN_ENVIRONMENT
         ]
+    for first in list(config.deploy.environments)[:1]:
+        path: Path_ = ("deploy", "environments", first, "approval")
+        rows.append((path, (), "leave it out of the first environment; protect the release tags instead"))
     for path, works, advice in rows:
         if _at(document.data, path) not in (None, False, [], *works):
             yield path, f"{_dotted(path)} is not supported yet: {advice}"

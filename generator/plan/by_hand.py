@@ -43,13 +43,13 @@ def _promotions(model: Model) -> Iterator[PromotionJob]:
         approval = approval_environment(model, target.name) if target.settings.approval else None
         by_request = target.settings.via == "pull-request"
         why = "push the promotion's branch" if by_request else "push the promotion's commit"
-        push = push_of(model, why, pull_requests=by_request)
         reads = (Permission("actions", "read", "see that reviewers are required"),) if approval else ()
+        push = push_of(model, why, reads, pull_requests=by_request)
         yield PromotionJob(
             environment=target.name,
             source=source.name,
             approval=approval,
             group=deploy_group(model, target.name),
             push=push,
-            permissions=(push.permission, *reads),
+            permissions=(push.permission, *(() if push.app else reads)),
         )

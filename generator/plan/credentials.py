@@ -34,10 +34,10 @@ class Push:
         return "${{ steps.app.outputs.token }}" if self.app else JOB_TOKEN
 
 
-def push_of(model: Model, why: str, *, pull_requests: bool = False) -> Push:
-    """What model.yaml's `deploy.push.mode` gives a job, to do `why`."""
+def push_of(model: Model, why: str, reads: tuple[Permission, ...] = (), *, pull_requests: bool = False) -> Push:
+    """What model.yaml's `deploy.push.mode` gives a job, to do `why`; an App's token `reads` as well."""
     write = Permission("contents", "write", why)
     if model.config.deploy.push.mode != "app":
         return Push(write, None, ())
     opens = (Permission("pull-requests", "write", "open it"),) if pull_requests else ()
-    return Push(Permission("contents", "read", "check out"), DEPLOY_ENVIRONMENT, (write, *opens))
+    return Push(Permission("contents", "read", "check out"), DEPLOY_ENVIRONMENT, (write, *opens, *reads))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from generator.config.model import Ecr, Model, Target, Workspace
+from generator.config.model import Ecr, Model, Workspace
 from generator.plan import pins
 from generator.plan.by_hand import plan_by_hand
 from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
@@ -111,11 +111,6 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
         push=push,
         steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model, push)) for stage in job.stages),
     )
-
-
-def approval_environment(model: Model, target: Target) -> str:
-    """The GitHub environment whose reviewers approve what comes to a target with `approval: true`."""
-    return f"tagship-{model.name}-{target.name}"
 
 
 def _uses() -> dict[str, str]:

@@ -97,7 +97,9 @@ class Race:
             record=Record(run_id="1" * 32, metrics={}),
         )  # fmt: skip
         with_ = Deployer(
-            git=GitRepository(self.folder / "work" / f"{name}-{version}-{os.getpid()}", author=("Ada", "ada@example.com")),
+            git=GitRepository(
+                self.folder / "work" / f"{name}-{version}-{os.getpid()}", author=("Ada", "ada@example.com")
+            ),
             source=str(self.bare),
             renderer=renderer_or_none(),  # type: ignore[arg-type]
             regenerate=refresh_overlay,

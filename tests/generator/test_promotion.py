@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from generator.adapters.github import connect
+from generator.bootstrap.github import carry_out
+from generator.bootstrap.github import propose as propose_settings
+from generator.bootstrap.github_people import Wishes
 from generator.config.model import load
 from generator.delivery.evidence import evidence_text
 from generator.delivery.promotion import Asked, Promotion, promote, promotion_branch, propose
 from generator.delivery.rollback import Wanted, rollback
 from generator.errors import GeneratorError
 from generator.ledger import Ledger, read_ledger
+from tests.generator.github.server import GitHubServer
 from tests.generator.repositories import git
+from tests.generator.test_cli import generator
 from tests.generator.test_deploy import Scene
 
 ENVIRONMENTS = "deploy: {environments: {staging: {}, production: {via: commit}, edge: {}}}\n"
@@ -154,3 +160,76 @@ def test_the_evidence_shows_both_versions_metrics_and_who_asked(scene: Stages) -
     assert "| golden replay | 5 rows answered as in training, by `pyfunc` |" in text
     assert "| asked for by | `Grace` |" in text
     assert "- accuracy 0.9 >= the champion's 0.8" in text
+
+
+# what GitHub is asked
+
+REQUESTED = "deploy: {push: {mode: app}, environments: {staging: {}, production: {}}}\n"
+APPROVED = "deploy: {environments: {staging: {}, production: {via: commit, approval: true}}}\n"
+
+
+class Requested(Stages):
+    MORE = f"repository: {{url: https://github.com/acme/churn}}\ngate: {{metrics: {{accuracy: {{min: 0.5}}}}}}\n{REQUESTED}"
+
+
+class Approved(Stages):
+    MORE = f"repository: {{url: https://github.com/acme/churn}}\n{APPROVED}"
+
+
+def on_a_runner(scene: Stages, github: GitHubServer) -> dict[str, str]:
+    summary = str(scene.folder / "summary.md")
+    return {
+        **github.variables,
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_REPOSITORY": "acme/churn",
+        "GITHUB_ACTOR": "grace",
+        "GITHUB_STEP_SUMMARY": summary,
+    }
+
+
+def test_with_an_app_there_is_one_pull_request_that_is_kept_up_to_date(
+    tmp_path: Path, github: GitHubServer
+) -> None:
+    scene = Requested(tmp_path)
+    scene.deploy("1.0.0", "a")
+    given = on_a_runner(scene, github)
+    done = generator("promote", "production", cwd=scene.root, **given)
+    assert done.returncode == 0, done.stderr
+    scene.deploy("1.1.0", "b")
+    done = generator("promote", "production", cwd=scene.root, **given)
+    assert done.returncode == 0, done.stderr
+    (pull,) = github.repository.pulls
+    assert pull["title"] == "Promote churn 1.1.0 from staging to production"
+    assert (pull["head"]["ref"], pull["base"]["ref"]) == ("tagship/churn/production", "main")
+    assert "b" * 64 in pull["body"]
+    assert "| asked for by | `grace` |" in pull["body"]
+    assert pull["html_url"] in done.stdout
+    assert pull["html_url"] in (tmp_path / "summary.md").read_text()
+
+
+def test_without_an_app_a_person_opens_it(tmp_path: Path, github: GitHubServer) -> None:
+    scene = Stages(tmp_path)
+    scene.deploy("1.0.0", "a")
+    scene.promote("production")
+    done = generator("promote", "edge", cwd=scene.root, **on_a_runner(scene, github))
+    assert done.returncode == 0, done.stderr
+    assert github.repository.pulls == []
+    assert "waits on tagship/churn/edge" in done.stdout
+
+
+def test_an_approval_that_nobody_has_to_give_is_none(tmp_path: Path, github: GitHubServer) -> None:
+    scene = Approved(tmp_path)
+    scene.deploy("1.0.0", "a")
+    given = on_a_runner(scene, github)
+    done = generator("promote", "production", cwd=scene.root, **given)
+    assert done.returncode == 1
+    assert "GitHub has no environment tagship-churn-production" in done.stderr
+    assert scene.ledger("production").current is None
+    done = generator("promote", "production", cwd=scene.root)
+    assert (done.returncode, "gh workflow run promote.yml -f environment=production" in done.stderr) == (1, True)
+    hub = connect("acme/churn", github.variables)
+    workspace = load(scene.root)
+    carry_out(hub, propose_settings(hub, workspace, Wishes(reviewers=("ada",))), lambda _line: None)
+    done = generator("promote", "production", cwd=scene.root, **given)
+    assert done.returncode == 0, done.stderr
+    assert scene.ledger("production").current

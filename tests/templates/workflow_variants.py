@@ -55,6 +55,10 @@ ROOT_MODELS: dict[str, str] = {
 }
 ROOT_MODELS |= {
     "three-environments": model_yaml("deploy: {environments: {staging: {}, live: {via: commit}, edge: {}}}\n"),
+    "approval": model_yaml("deploy: {environments: {staging: {}, production: {approval: true}}}\n"),
+    "app-approval": model_yaml(
+        "deploy: {push: {mode: app}, environments: {staging: {}, production: {approval: true, via: commit}}}\n"
+    ),
     "app": model_yaml("deploy: {push: {mode: app}, environments: {staging: {}, production: {}}}\n"),
 }
 MANY = ("churn", "demand-forecast")
