@@ -17,8 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.generator.github.answers import Answer, Request, refused
 from tests.generator.github.description import find
-from tests.generator.github.repository import Answer, Repository, Request, refused
+from tests.generator.github.repository import Repository
 
 TOKEN = "ghs_averysecrettoken0123456789"
 
