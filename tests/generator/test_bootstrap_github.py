@@ -20,7 +20,7 @@ from generator.config.schema import Deploy, Environment, Push
 from generator.delivery.approval import approval_problem
 from generator.errors import GeneratorError
 from generator.plan.workflows import REQUIRED_CHECK
-from tests.generator.github.repository import PLAN_REVIEWERS, PLAN_RULES, denied, refused
+from tests.generator.github.answers import PLAN_REVIEWERS, PLAN_RULES, denied, refused
 from tests.generator.github.server import TOKEN, GitHubServer
 from tests.generator.repositories import git
 from tests.generator.test_cli import generator

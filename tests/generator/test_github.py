@@ -14,8 +14,8 @@ from generator.adapters.github.pulls import LONGEST, Pulls
 from generator.adapters.github.refusals import NotOffered, Refused
 from generator.adapters.github.rulesets import Ruleset
 from generator.errors import GeneratorError
+from tests.generator.github.answers import PLAN_REVIEWERS, Answer, denied, refused
 from tests.generator.github.description import DOCUMENT, FILE, operations
-from tests.generator.github.repository import PLAN_REVIEWERS, Answer, denied, refused
 from tests.generator.github.server import TOKEN, GitHubServer
 from tests.generator.github.trim import OPERATIONS
 

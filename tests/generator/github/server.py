@@ -17,8 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.generator.github.answers import Answer, Request, refused
 from tests.generator.github.description import find
-from tests.generator.github.repository import Answer, Repository, Request, refused
+from tests.generator.github.repository import Repository
 
 TOKEN = "ghs_averysecrettoken0123456789"
 
@@ -122,6 +123,7 @@ def serving(server: GitHubServer) -> Iterator[GitHubServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
 
         def _handle(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
