@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check model.yaml, the training script, the lock and the ledgers.",
     "lock": "Write requirements.lock, the exact training environment.",
     "generate": "Write workflows and overlays.",
+    "preview": "Print what a pull request changes.",
     "rehearse": "Run a whole release on this machine.",
     "release": "Tag the next version and push the tag.",
     "rollback": "Let an environment run an earlier version again.",
