@@ -46,14 +46,14 @@ def command(
     git = GitRepository(root)
     found = preview(git, base or _base(root), Kustomize(), only=names, artifacts=artifacts)
     text = page(found, full=full)
+    if not git.is_clean():
+        click.echo("what is not committed is left out", err=True)
     if output:
         output.write_text(text, encoding="utf-8")
     else:
         click.echo(text, nl=False)
     if summary:
         _append_to_summary(text)
-    if not git.is_clean():
-        click.echo("what is not committed is left out", err=True)
 
 
 def _base(root: Path) -> str:

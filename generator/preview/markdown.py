@@ -15,6 +15,8 @@ LONGEST_LINE = 400  # characters
 
 def visible(text: str) -> str:
     """`text` with escapes for what nobody sees, such as characters that reverse the reading direction."""
+    if text.isprintable():
+        return text
     return "".join(
         char
         if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn")
