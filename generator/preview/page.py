@@ -16,7 +16,7 @@ LIMIT = 65_000  # bytes; GitHub takes 65,536 characters
 _ROWS = 150  # of the table
 _FINDINGS = 12_000  # bytes
 _TRAININGS = 15_000
-_LEAST = 400  # bytes of a difference that are worth showing
+_LEAST = 600  # bytes that a folded difference gets at least, where there is room for any
 
 
 def page(preview: Preview, *, full: bool = False) -> str:
@@ -116,7 +116,9 @@ def _details(preview: Preview, room: int | None) -> list[str]:
     room -= 2_000  # for naming what has no room
     texts: dict[str, str] = {}
     for place, (item, lines) in enumerate(sorted(given, key=lambda pair: sum(map(len, pair[1])))):
-        share = room // (len(given) - place)
+        if room < _LEAST:
+            break
+        share = max(room // (len(given) - place), _LEAST)
         text = _detail(preview, item, lines, share)
         if size(text) + 2 <= share:
             texts[item.title], room = text, room - size(text) - 2
