@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
@@ -15,7 +16,9 @@ COMMANDS: dict[str, str] = {
     "preview": "Print what a pull request changes.",
     "rehearse": "Run a whole release on this machine.",
     "release": "Tag the next version and push the tag.",
+    "promote": "Bring to an environment what the one before it runs.",
     "rollback": "Let an environment run an earlier version again.",
+    "bootstrap": "Set up GitHub for releases.",
     "stage": "Run one stage of a release.",
     "serve": "Serve a model on this machine.",
     "request": "Print a curl command for a served model.",
@@ -27,30 +30,39 @@ COMMANDS: dict[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for, so that --help stays fast."""
+    """A group that imports a command when it is asked for, so that --help stays fast.
+
+    `lazy` is name -> what --help says of it; the function is `command` in the module `prefix` plus the name.
+    """
+
+    def __init__(
+        self, *args: Any, lazy: dict[str, str] | None = None, prefix: str = "generator.cli.", **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self.lazy, self.prefix = COMMANDS if lazy is None else lazy, prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.lazy:
             return None
-        command = importlib.import_module(f"generator.cli.{cmd_name}").command
+        command = importlib.import_module(f"{self.prefix}{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.lazy.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # Only the name is looked at first: suggesting a near one must not import them all.
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.lazy and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = difflib.get_close_matches(args[0], self.lazy, n=1)
             ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
