@@ -23,6 +23,7 @@ from generator.cli.options import complete_models, repository_option
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the text to a file.")
 @click.option("--summary", is_flag=True, help="Append it to the job's summary (GITHUB_STEP_SUMMARY), too.")
+@click.option("--comment", "pull", type=int, metavar="NUMBER", help="Keep one comment of that pull request so.")
 @click.option("--full", is_flag=True, help="Cut nothing, however long it is for a comment.")
 def command(
     root: Path,
@@ -31,6 +32,7 @@ def command(
     artifacts: tuple[Path, ...],
     output: Path | None,
     summary: bool,
+    pull: int | None,
     full: bool,
 ) -> None:
     """Print what HEAD changes, as Markdown for a pull request: manifests, findings, metrics.
@@ -50,10 +52,12 @@ def command(
         click.echo("what is not committed is left out", err=True)
     if output:
         output.write_text(text, encoding="utf-8")
-    else:
+    elif pull is None:
         click.echo(text, nl=False)
     if summary:
         _append_to_summary(text)
+    if pull is not None:
+        _comment(pull, text)
 
 
 def _base(root: Path) -> str:
@@ -73,3 +77,12 @@ def _append_to_summary(text: str) -> None:
         raise GeneratorError("--summary is for a workflow's step: GITHUB_STEP_SUMMARY is not set")
     with Path(path).open("a", encoding="utf-8") as stream:
         stream.write(f"{text}\n")
+
+
+def _comment(number: int, text: str) -> None:
+    """On a runner, with the job's token."""
+    from generator.adapters.github import connect
+
+    pulls = connect(os.environ.get("GITHUB_REPOSITORY", ""), os.environ).pulls
+    pulls.comment(number, text)
+    click.echo(f"the comment of pull request {number} is up to date")

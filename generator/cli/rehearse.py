@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep everything in this new folder."
 )
+@click.option(
+    "--changed", "base", metavar="REF", help="Only if the model differs from the last commit shared with REF."
+)
 @click.option("--quiet", is_flag=True, help="Do not show what the programs print.")
-def command(root: Path, model_name: str | None, engine: str, keep: Path | None, quiet: bool) -> None:
+def command(
+    root: Path, model_name: str | None, engine: str, keep: Path | None, base: str | None, quiet: bool
+) -> None:
     """Run a whole release of HEAD on this machine: train, package, publish, deploy, predict.
 
     It happens in a clone, against a repository, a registry and a tracking database of its own; yours stay
@@ -30,8 +35,21 @@ def command(root: Path, model_name: str | None, engine: str, keep: Path | None, 
     from generator.cli.output import Terminal
     from generator.rehearsal import rehearse
 
+    if base and not _differs(root, model_name, base):
+        click.echo(f"unchanged since {base}: nothing to rehearse")
+        return
     terminal = Terminal(quiet_output=quiet)
     _show(rehearse(root, model_name, terminal, engine=engine, keep=keep))
+
+
+def _differs(root: Path, model_name: str | None, base: str) -> bool:
+    from generator.adapters.git import GitRepository
+    from generator.config.model import load
+    from generator.preview.changed import changed_models, common_ancestor
+
+    workspace, git = load(root), GitRepository(root)
+    model = workspace.model(model_name)
+    return model in changed_models(workspace, git.changed_since(common_ancestor(git, base)))
 
 
 def _show(outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from generator.plan.pipeline import JOBS, SUMMARY, TRACKING, Job, Parcel, Stage,
 RUNNER = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
 # Minutes beside the script's own limit: environment, gate, registration, upload.
 TRAINING_MARGIN = 30
+REHEARSAL_MARGIN = 30  # image and server
 TRAIN_ENVIRONMENT = "tagship-train"
 PUBLISH_ENVIRONMENT = "tagship-publish"
 # Read where model.yaml names no role; an administrator sets it on the environment.
@@ -72,14 +73,23 @@ class PlannedJob:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True)
+class Rehearsed:
+    """A model's rehearsal on a pull request."""
+
+    name: str
+    minutes: int
+
+
 def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, ...]:
     """`.github/` of a workspace. `install` is a Git URL with a full commit, or a relative path."""
     common = {"install": install, "uv_version": pins.UV_VERSION, "pins": _uses(), "runner": RUNNER["linux/amd64"]}
+    rehearsed = [Rehearsed(model.name, _minutes(JOBS[0], model) + REHEARSAL_MARGIN) for model in workspace]
+    needed = ", ".join(["validate", *(f"rehearse-{one.name}" for one in rehearsed)])
+    pull_request = {**common, "minutes": 15, "models": rehearsed, "needed": needed}
     files = [
         PlannedFile(".github/tagship.lock", "templates/github/tagship.lock"),
-        PlannedFile(
-            ".github/workflows/pull-request.yml", "templates/workflows/pull-request.yml", {**common, "minutes": 15}
-        ),
+        PlannedFile(".github/workflows/pull-request.yml", "templates/workflows/pull-request.yml", pull_request),
     ]
     for model in workspace:
         values = {**common, "model": model, "jobs": tuple(plan_job(job, model) for job in JOBS)}

@@ -114,7 +114,7 @@ def read_trained(paths: Iterable[Path], head: Side) -> tuple[tuple[Trained, ...]
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from (path / name for name in KINDS if (path / name).is_file())
+            yield from sorted(found for name in KINDS for found in path.rglob(name))
         else:
             yield path
 

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Forge:
     env: dict[str, str]
     secrets: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    api: str = ""  # of GitHub's stand-in
 
     @property
     def bare(self) -> Path:
@@ -41,7 +43,8 @@ class Forge:
     def create(self) -> None:
         """The bare repository, with the hook."""
         subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", self.bare], check=True)
-        settings = {"name": self.name, "env": self.env, "secrets": self.secrets, "variables": self.variables}
+        kept = ("name", "env", "secrets", "variables", "api")
+        settings = {name: getattr(self, name) for name in kept}
         (self.folder / SETTINGS).write_text(json.dumps(settings))
         hook = self.bare / "hooks/post-receive"
         hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m tests.e2e.forge {self.folder}\n")
@@ -59,6 +62,25 @@ class Forge:
         """Starts a workflow by hand, and returns what its run said."""
         return self.run(workflow, "workflow_dispatch", {"ref": ref, "inputs": inputs})
 
+    def pull_request(self, number: int, branch: str, *, labels: Sequence[str] = ()) -> str:
+        """Runs what a pull request of `branch` starts: on the merge result, as GitHub makes it."""
+        with tempfile.TemporaryDirectory() as folder:
+            clone = self._checkout(Path(folder), "refs/heads/main")
+            for command in (
+                ("merge", "--quiet", "--no-ff", "-m", f"Merge {branch}", f"origin/{branch}"),
+                ("push", "--quiet", "origin", f"HEAD:refs/pull/{number}/merge"),
+            ):
+                subprocess.run(["git", *command], cwd=clone, env=clean_environment(), check=True)
+        about = {
+            "number": number,
+            "labels": [{"name": label} for label in labels],
+            "head": {"ref": branch, "repo": {"full_name": self.name}},
+            "base": {"ref": "main"},
+            "user": {"login": "ada"},
+        }
+        payload = {"ref": f"refs/heads/{branch}", "number": number, "action": "opened", "pull_request": about}
+        return self.run("pull-request.yml", "pull_request", payload)
+
     def run(self, workflow: str, event: str, payload: dict[str, Any], *, fails: bool = False) -> str:
         """Runs one workflow to its end. Raises AssertionError with its last lines where that is not as told."""
         number = len(list(self.folder.glob("run-*")))
@@ -72,6 +94,7 @@ class Forge:
         about = {"full_name": self.name, "default_branch": "main", "owner": {"login": owner}}
         (place / "event.json").write_text(json.dumps({**payload, "repository": about}))
         command = ["act-local", event, "-C", str(checkout), "-e", str(place / "event.json"), "--actor=ada"]
+        command += [f"--env=GITHUB_API_URL={self.api}"] if self.api else []
         command += [f"--secret={key}={value}" for key, value in self.secrets.items()]
         command += [f"--var={key}={value}" for key, value in self.variables.items()]
         with (place / "log").open("w") as log:
@@ -87,10 +110,6 @@ class Forge:
         if (done.returncode != 0) != fails:
             raise AssertionError(f"{workflow} ended with {done.returncode}; {place}/log ends:\n{said[-6000:]}")
         return said
-
-    def summary(self, number: int) -> str:
-        """The job summaries of a run."""
-        return (self.folder / f"run-{number}/summary.md").read_text()
 
     def _runner(self, place: Path, number: int) -> dict[str, str]:
         home = place / "home"

@@ -219,7 +219,7 @@ def test_it_gives_up(github: GitHubServer, clock: Clock) -> None:
 def test_what_may_have_been_done_is_not_done_twice(github: GitHubServer, clock: Clock) -> None:
     github.fail("issues/create-comment", refused(502, "Bad Gateway"))
     with pytest.raises(GeneratorError, match="GitHub has trouble"):
-        Pulls(client(github, clock)).comment(7, "tagship", "text")
+        Pulls(client(github, clock)).comment(7, "<!-- tagship -->\ntext")
     assert len(github.writes) == 1
 
 
@@ -231,7 +231,7 @@ def test_pages_are_followed_to_the_end(github: GitHubServer, hub: GitHub) -> Non
     for number in range(5):
         github.repository.add_comment(7, f"{number}", by="ada")
     github.repository.add_comment(7, "<!-- tagship -->\nold")
-    hub.pulls.comment(7, "tagship", "new")
+    hub.pulls.comment(7, "<!-- tagship -->\nnew")
     assert github.repository.comments[7][-1]["body"] == "<!-- tagship -->\nnew"
     assert len(github.repository.comments[7]) == 6
     assert [request.query["page"] for request in github.log if "page" in request.query] == ["2", "3"]
@@ -241,28 +241,28 @@ def test_the_token_is_not_sent_to_a_page_elsewhere(github: GitHubServer, hub: Gi
     elsewhere = {"Link": '<https://evil.example/comments?page=2>; rel="next"'}
     github.fail("issues/list-comments", Answer(200, [], elsewhere))
     with pytest.raises(GeneratorError, match=r"next page elsewhere, on 'evil\.example'"):
-        hub.pulls.comment(7, "tagship", "new")
+        hub.pulls.comment(7, "<!-- tagship -->\nnew")
 
 
 # the comment
 
 
 def test_one_comment_is_kept_up_to_date(github: GitHubServer, hub: GitHub) -> None:
-    hub.pulls.comment(7, "tagship: churn", "first")
-    hub.pulls.comment(7, "tagship: churn", "second")
-    hub.pulls.comment(7, "tagship: demand", "another model's")
+    hub.pulls.comment(7, "<!-- tagship churn -->\nfirst")
+    hub.pulls.comment(7, "<!-- tagship churn -->\nsecond")
+    hub.pulls.comment(7, "<!-- tagship demand -->\nanother model's")
     assert [item["body"] for item in github.repository.comments[7]] == [
-        "<!-- tagship: churn -->\nsecond",
-        "<!-- tagship: demand -->\nanother model's",
+        "<!-- tagship churn -->\nsecond",
+        "<!-- tagship demand -->\nanother model's",
     ]
     writes = len(github.writes)
-    hub.pulls.comment(7, "tagship: churn", "second")
+    hub.pulls.comment(7, "<!-- tagship churn -->\nsecond")
     assert len(github.writes) == writes, "nothing new was written"
 
 
 def test_somebody_elses_comment_is_left_alone(github: GitHubServer, hub: GitHub) -> None:
     github.repository.add_comment(7, "<!-- tagship -->\nmine", by="stranger")
-    hub.pulls.comment(7, "tagship", "ours")
+    hub.pulls.comment(7, "<!-- tagship -->\nours")
     assert [item["body"] for item in github.repository.comments[7]] == [
         "<!-- tagship -->\nmine",
         "<!-- tagship -->\nours",
@@ -272,12 +272,12 @@ def test_somebody_elses_comment_is_left_alone(github: GitHubServer, hub: GitHub)
 def test_of_two_that_raced_one_stays(github: GitHubServer, hub: GitHub) -> None:
     github.repository.add_comment(7, "<!-- tagship -->\na")
     github.repository.add_comment(7, "<!-- tagship -->\nb")
-    hub.pulls.comment(7, "tagship", "c")
+    hub.pulls.comment(7, "<!-- tagship -->\nc")
     assert [item["body"] for item in github.repository.comments[7]] == ["<!-- tagship -->\nc"]
 
 
 def test_a_comment_that_is_too_long_is_cut(github: GitHubServer, hub: GitHub) -> None:
-    hub.pulls.comment(7, "tagship", "x" * (LONGEST + 1))
+    hub.pulls.comment(7, "<!-- tagship -->\n" + "x" * (LONGEST + 1))
     body = github.repository.comments[7][0]["body"]
     assert len(body) == LONGEST
     assert body.endswith("the job summary has it all.\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +55,15 @@ class Pulls:
     def close(self, number: int) -> None:
         self._client.send("PATCH", f"pulls/{number}", _WRITE, {"state": "closed"})
 
-    def comment(self, number: int, marker: str, body: str, *, author: str = BOT) -> None:
-        """Makes `body` the one comment by `author` that begins with the hidden `marker`, a word or two.
+    def comment(self, number: int, body: str, *, author: str = BOT) -> None:
+        """Makes `body` the one comment by `author` that begins with its first line, a hidden `<!-- … -->`.
 
         A comment by anybody else is left alone, whatever it begins with.
         """
-        head = f"<!-- {marker} -->\n"
-        text = _fitting(head + body)
+        head = body.partition("\n")[0] + "\n"
+        if not re.fullmatch(r"<!-- [\w ]+ -->\n", head):
+            raise ValueError("a comment begins with the hidden line that it is found by")
+        text = _fitting(body)
         path = f"issues/{segment(str(number))}/comments"
         found = [
             item
