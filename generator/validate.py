@@ -24,7 +24,12 @@ def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Prob
             from generator.training.lock import lock_problems  # it brings a requirements parser along
 
             problems += lock_problems(model, workspace.root)
-        problems += ledger_problems(workspace.root, model)
+    return problems + all_ledger_problems(workspace)
+
+
+def all_ledger_problems(workspace: Workspace) -> list[Problem]:
+    """Problems of the ledgers of all models, and of overlays that belong to none."""
+    problems = [problem for model in workspace for problem in ledger_problems(workspace.root, model)]
     return problems + _forgotten_overlays(workspace)
 
 

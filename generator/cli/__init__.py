@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
@@ -19,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve a model on this machine.",
     "request": "Print a curl command for a served model.",
     "key": "Make an API key for a client.",
+    "bootstrap": "Set up what releases need outside of the repository.",
+    "prune": "Delete released images that no ledger names.",
     "status": "Show what each environment runs.",
     "schema": "Print the JSON Schema of model.yaml.",
     "completion": "Print the shell's completion script.",
@@ -26,30 +29,37 @@ COMMANDS: dict[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for, so that --help stays fast."""
+    """A group that imports a command when it is asked for, so that --help stays fast.
+
+    `modules` says what --help says of each; its function is `command` in the module `prefix` plus its name.
+    """
+
+    def __init__(self, *args: Any, modules: dict[str, str], prefix: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.modules, self.prefix = modules, prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.modules:
             return None
-        command = importlib.import_module(f"generator.cli.{cmd_name}").command
+        command = importlib.import_module(f"{self.prefix}{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.modules.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # Only the name is looked at first: suggesting a near one must not import them all.
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.modules and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = difflib.get_close_matches(args[0], self.modules, n=1)
             ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
@@ -62,7 +72,12 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    modules=COMMANDS,
+    prefix="generator.cli.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
 )

@@ -10,8 +10,6 @@ from generator.yamlio import Document, Path_
 
 # Path, the only value that works (None where the key must be left out), and what to do.
 _NOT_YET: tuple[tuple[Path_, str | None, str], ...] = (
-    (("repository", "id"), None, "leave it out"),
-    (("repository", "owner_id"), None, "leave it out"),
     (("train", "indexes"), None, "leave it out; only the default package index is used"),
     (("train", "role"), None, "leave it out"),
     (("train", "feast"), None, "leave it out"),

@@ -63,7 +63,6 @@ colour: 1
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("repository: {owner_id: 1}", "5:14: repository.owner_id is not supported yet"),
         ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
         ("deploy: {push: {mode: app}}", "5:17: deploy.push.mode is not supported yet"),
         ("deploy: {repository: https://github.com/a/b}", "5:10: deploy.repository is not supported yet"),
