@@ -119,6 +119,12 @@ class Git(Protocol):
     def push(self, commit: str, branch: str) -> bool:
         """Pushes `commit` to `branch` at origin; False when the branch has moved."""
 
+    def replace_branch(self, commit: str, branch: str) -> None:
+        """Makes `branch` at origin exactly `commit`, whatever it was: only for branches that are ours alone."""
+
+    def delete_branch(self, branch: str) -> bool:
+        """Deletes `branch` at origin; False where there is none."""
+
 
 class Renderer(Protocol):
     """Renders an overlay with kustomize."""
@@ -211,3 +217,10 @@ class Registry(Protocol):
 
     def push(self, archive: Path, tag: str) -> None:
         """Uploads the OCI archive under `tag`, its digest preserved."""
+
+
+class Approvals(Protocol):
+    """Who is asked before something may happen: GitHub's environments."""
+
+    def who_approves(self, name: str) -> tuple[str, ...] | None:
+        """Those who are asked in the environment, any one of whom may approve; None where it does not exist."""

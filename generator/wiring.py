@@ -207,8 +207,10 @@ def deployer(root: Path, folder: Path, world: World) -> Deployer:
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
     on_runner = "GITHUB_ACTIONS" in os.environ
+    server = os.environ.get("GITHUB_SERVER_URL") if on_runner and os.environ.get("GH_TOKEN") else None
+    author = world.author or (DEPLOYS_AS if on_runner else None)
     return Deployer(
-        git=GitRepository(folder, author=world.author or (DEPLOYS_AS if on_runner else None)),
+        git=GitRepository(folder, author=author, token_for=server),
         source=source,
         renderer=world.renderer,
         regenerate=refresh_overlay,

@@ -55,6 +55,12 @@ def need_actionlint() -> str:
     return need_program("actionlint", "put actionlint on the PATH, or source the test bed's env")
 
 
+def need_act() -> None:
+    """`act`, with stand-ins for third-party actions."""
+    need_program("act-local", "source the test bed's env")
+    need_program("act", "source the test bed's env")
+
+
 @cache
 def _engine_answers() -> bool:
     if shutil.which("docker") is None or shutil.which("skopeo") is None:

@@ -15,6 +15,8 @@ _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", 
 # Nobody is there to answer a prompt, and what git says is compared with its English words.
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "LANGUAGE": "C"}
 # Somebody pushed first: seen by our side, by the server, or by the server's lock on the branch.
+# A runner's token is asked for by name, in the process that needs it: it is in no file and no command line.
+_HELPER = """!f() { printf 'username=x-access-token\\npassword=%s\\n' "$GH_TOKEN"; }; f"""
 _MOVED = re.compile(r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to lock|incorrect old value")
 
 
@@ -24,9 +26,17 @@ class GitRepository:
 
     root: Path
     author: tuple[str, str] | None = None  # name and address of our commits; None: the user's own
+    token_for: str | None = None  # the server, such as https://github.com, that GH_TOKEN opens
 
     def _git(self, *argv: str) -> str:
-        return run("git", *_QUIET, "-C", str(self.root), *argv, env={**_ENVIRONMENT, **self._identity()})
+        argv = (*self._options(), "-C", str(self.root), *argv)
+        return run("git", *argv, env={**_ENVIRONMENT, **self._identity()})
+
+    def _options(self) -> tuple[str, ...]:
+        if self.token_for is None:
+            return _QUIET
+        key = f"credential.{self.token_for}.helper"
+        return (*_QUIET, "-c", f"{key}=", "-c", f"{key}={_HELPER}")  # nobody else's helper before ours
 
     def _identity(self) -> dict[str, str]:
         """As variables, which go before any setting, and before the caller's own variables."""
@@ -94,7 +104,7 @@ class GitRepository:
         self.root.parent.mkdir(parents=True, exist_ok=True)
         at = ("--branch", branch) if branch else ()
         argv = ("clone", "--quiet", "--no-checkout", "--origin", "origin", *at, "--", source, str(self.root))
-        run("git", *_QUIET, *argv, env=_ENVIRONMENT)
+        run("git", *self._options(), *argv, env=_ENVIRONMENT)
         self._git("checkout", "--quiet", *(("--detach", commit) if commit else ()))
 
     def is_ancestor(self, commit: str, of: str) -> bool:
@@ -143,6 +153,21 @@ class GitRepository:
             if _MOVED.search(error.stderr):
                 return False
             raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
+        return True
+
+    def replace_branch(self, commit: str, branch: str) -> None:
+        try:
+            self._git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
+        except ProcessFailed as error:
+            raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
+
+    def delete_branch(self, branch: str) -> bool:
+        if not self._git("ls-remote", "origin", f"refs/heads/{branch}"):
+            return False
+        try:
+            self._git("push", "--quiet", "origin", f":refs/heads/{branch}")
+        except ProcessFailed as error:
+            raise GeneratorError(f"{branch} cannot be deleted:\n{error.stderr.strip()}") from error
         return True
 
     def tags(self, pattern: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""What a repository's releases need outside of it, worked out first and made on request."""
+"""What has to be there before the first release: a repository's settings, an account's roles."""

@@ -15,13 +15,14 @@ COMMANDS: dict[str, str] = {
     "generate": "Write workflows and overlays.",
     "rehearse": "Run a whole release on this machine.",
     "release": "Tag the next version and push the tag.",
+    "promote": "Bring to an environment what the one before it runs.",
     "rollback": "Let an environment run an earlier version again.",
+    "bootstrap": "Set up AWS and GitHub for releases.",
+    "prune": "Delete released images that no ledger names.",
     "stage": "Run one stage of a release.",
     "serve": "Serve a model on this machine.",
     "request": "Print a curl command for a served model.",
     "key": "Make an API key for a client.",
-    "bootstrap": "Set up what releases need outside of the repository.",
-    "prune": "Delete released images that no ledger names.",
     "status": "Show what each environment runs.",
     "schema": "Print the JSON Schema of model.yaml.",
     "completion": "Print the shell's completion script.",
@@ -31,18 +32,20 @@ COMMANDS: dict[str, str] = {
 class LazyGroup(click.Group):
     """A group that imports a command when it is asked for, so that --help stays fast.
 
-    `modules` says what --help says of each; its function is `command` in the module `prefix` plus its name.
+    `lazy` is name -> what --help says of it; the function is `command` in the module `prefix` plus the name.
     """
 
-    def __init__(self, *args: Any, modules: dict[str, str], prefix: str, **attributes: Any) -> None:
-        super().__init__(*args, **attributes)
-        self.modules, self.prefix = modules, prefix
+    def __init__(
+        self, *args: Any, lazy: dict[str, str] | None = None, prefix: str = "generator.cli.", **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self.lazy, self.prefix = COMMANDS if lazy is None else lazy, prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.modules)
+        return list(self.lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.modules:
+        if cmd_name not in self.lazy:
             return None
         command = importlib.import_module(f"{self.prefix}{cmd_name}").command
         assert isinstance(command, click.Command)
@@ -50,16 +53,16 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(self.modules.items()))
+            formatter.write_dl(list(self.lazy.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # Only the name is looked at first: suggesting a near one must not import them all.
-        if args and args[0] not in self.modules and not args[0].startswith("-"):
+        if args and args[0] not in self.lazy and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], self.modules, n=1)
+            near = difflib.get_close_matches(args[0], self.lazy, n=1)
             ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
@@ -72,12 +75,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
         ctx.exit()
 
 
-@click.group(
-    cls=LazyGroup,
-    modules=COMMANDS,
-    prefix="generator.cli.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
 )

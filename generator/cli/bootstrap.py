@@ -1,4 +1,4 @@
-"""`generator bootstrap`: one subcommand a place that releases need."""
+"""`generator bootstrap`: what has to be there before the first release, one command an outside system."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import click
 
 from generator.cli import LazyGroup
 
-# Name -> what --help says of it; the function is `command` in generator.cli.bootstrap_<name>.
-PLACES: dict[str, str] = {
-    "aws": "The release role and the image repository in AWS.",
+# The function is `command` in generator.cli.bootstrap_<name>.
+SYSTEMS: dict[str, str] = {
+    "aws": "The release role and the image repository.",
+    "github": "Environments, reviewers and rules of the repository.",
 }
 
 
-@click.group(cls=LazyGroup, modules=PLACES, prefix="generator.cli.bootstrap_")
+@click.group(cls=LazyGroup, lazy=SYSTEMS, prefix="generator.cli.bootstrap_")
 def command() -> None:
-    """Set up what releases need outside of the repository.
-
-    Each place is shown first and changed only with --apply.
-    """
+    """Set up what a release needs outside the repository: shown first, changed on request."""

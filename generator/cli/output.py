@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -56,3 +58,10 @@ def to_stdout() -> Console:
     """For what the user asked to see, as opposed to progress. A pipe or a log gets tables as wide as they are."""
     wide = None if sys.stdout.isatty() else 200
     return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=wide)
+
+
+def summarise(text: str) -> None:
+    """Adds Markdown to the job's summary, on a runner."""
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(f"{text.rstrip()}\n\n")

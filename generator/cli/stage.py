@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -24,7 +23,7 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
 
     The tag must be checked out. What the stage did is kept in .tagship/<model>-<version>/<stage>.json.
     """
-    from generator.cli.output import Terminal
+    from generator.cli.output import Terminal, summarise
     from generator.config.model import load
     from generator.wiring import World, release_of, run_stage
 
@@ -35,16 +34,7 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
         with terminal.working_on(name):
             artifact = run_stage(stage, release, World(terminal, older_because=older_because), again=again)
     except Exception as error:
-        _summarise(
-            f"**{name}** of {release.id} failed:\n\n```text\n{error}\n```\n\nResume: re-run the failed job."
-        )
+        summarise(f"**{name}** of {release.id} failed:\n\n```text\n{error}\n```\n\nResume: re-run the failed job.")
         raise
     terminal.say(f"{name} is done: {release.store.path(name)}")
-    _summarise(f"**{name}** of {release.id} is done: {artifact.summary}")
-
-
-def _summarise(line: str) -> None:
-    """Adds to the job's summary on a runner."""
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as stream:
-            stream.write(f"{line}\n\n")
+    summarise(f"**{name}** of {release.id} is done: {artifact.summary}")

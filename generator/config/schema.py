@@ -241,7 +241,9 @@ class Environment(Section):
     """One environment: an overlay and a namespace."""
 
     namespace: t.Namespace | None = Field(None, description="Namespace; default: <name>, or <name>-<environment>.")
-    via: Literal["commit", "pull-request"] = Field("commit", description="How a promotion arrives.")
+    via: Literal["pull-request", "commit"] = Field(
+        "pull-request", description="How a promotion arrives; the first environment gets commits of tags."
+    )
     approval: bool = Field(False, description="A person approves before a promotion.")
     rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails.")
     serve: ServeOverride = Field(

@@ -8,21 +8,18 @@ from typing import Any
 from generator.config.schema import ModelFile
 from generator.yamlio import Document, Path_
 
-# Path, the only value that works (None where the key must be left out), and what to do.
-_NOT_YET: tuple[tuple[Path_, str | None, str], ...] = (
-    (("train", "indexes"), None, "leave it out; only the default package index is used"),
-    (("train", "role"), None, "leave it out"),
-    (("train", "feast"), None, "leave it out"),
-    (("serve", "pull_secret"), "none", "use none (EKS nodes pull from ECR by themselves)"),
-    (("deploy", "repository"), "same", "use same"),
-    (("deploy", "push", "mode"), "token", "use token"),
-    (("deploy", "observe"), "none", "use none"),
+# Path, the values that work (none where the key must be left out), and what to do.
+Row = tuple[Path_, tuple[str, ...], str]
+_NOT_YET: tuple[Row, ...] = (
+    (("train", "indexes"), (), "leave it out; only the default package index is used"),
+    (("train", "role"), (), "leave it out"),
+    (("train", "feast"), (), "leave it out"),
+    (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
+    (("deploy", "repository"), ("same",), "use same"),
+    (("deploy", "push", "mode"), ("token", "app"), "use token or app"),
+    (("deploy", "observe"), ("none",), "use none"),
 )
-_NOT_YET_IN_ENVIRONMENT: tuple[tuple[Path_, str | None, str], ...] = (
-    (("via",), "commit", "use commit"),
-    (("approval",), None, "leave it out"),
-    (("rollback_on_failure",), None, "leave it out"),
-)
+_NOT_YET_IN_ENVIRONMENT: tuple[Row, ...] = ((("rollback_on_failure",), (), "leave it out"),)
 
 
 def _dotted(path: Path_) -> str:
@@ -31,7 +28,7 @@ def _dotted(path: Path_) -> str:
 
 # For the reference page: what to say of every key above, by its dotted name.
 NOTES: dict[str, str] = {
-    _dotted(path): f"*Only `{works}` yet.*" if works else "*Not yet.*"
+    _dotted(path): f"*Only {' and '.join(f'`{value}`' for value in works)} yet.*" if works else "*Not yet.*"
     for path, works, _ in (
         *_NOT_YET,
         *(
@@ -50,8 +47,11 @@ def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, 
             (("deploy", "environments", name, *path), works, advice)
             for path, works, advice in _NOT_YET_IN_ENVIRONMENT
         ]
+    for first in list(config.deploy.environments)[:1]:
+        path: Path_ = ("deploy", "environments", first, "approval")
+        rows.append((path, (), "leave it out of the first environment; protect the release tags instead"))
     for path, works, advice in rows:
-        if _at(document.data, path) not in (None, False, [], works):
+        if _at(document.data, path) not in (None, False, [], *works):
             yield path, f"{_dotted(path)} is not supported yet: {advice}"
 
 

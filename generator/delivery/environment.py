@@ -30,6 +30,9 @@ class Environment:
                 )
         return read_ledger((self.root / self.ledger_path).read_text(encoding="utf-8"), self.ledger_path)
 
+    def kustomization_text(self) -> str:
+        return (self.root / self.kustomization).read_text(encoding="utf-8")
+
     def unchanged(self, commit: str | None = None) -> Landed:
         """For an edit that was made before, by `commit`; None: by the one that wrote the ledger as it is."""
         commit = commit or self.with_.git.last_change(self.ledger_path)
@@ -38,10 +41,12 @@ class Environment:
     def commit(self, ledger: Ledger, message: str, *, repository: str | None = None) -> Landed:
         """Commits `ledger` and its current image. `repository` is that image's; None: the overlay's own."""
         assert ledger.current is not None
-        path = self.root / self.kustomization
-        text = path.read_text(encoding="utf-8")
+        text = self.kustomization_text()
         repository, digest = repository or image_of(text, self.kustomization).repository, ledger.current.digest
-        write_atomically(path, with_image(text, self.kustomization, repository=repository, digest=digest))
+        write_atomically(
+            self.root / self.kustomization,
+            with_image(text, self.kustomization, repository=repository, digest=digest),
+        )
         write_atomically(self.root / self.ledger_path, ledger.text())
         # The first release switches on what waits for one; a later one leaves owned files to `generate`.
         owned = [] if self.ledger.released else self.with_.regenerate(self.root, self.model, self.target.name)

@@ -5,6 +5,7 @@ Nothing else keeps deploys, promotions and rollbacks apart: whoever comes second
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import time
@@ -17,7 +18,7 @@ from generator.errors import GeneratorError
 from generator.ledger import Ledger
 from generator.ports import Git, Renderer, Reporter
 
-ATTEMPTS = 50
+PATIENCE = 600  # seconds; two hundred deploys at once land within it
 Regenerate = Callable[[Path, Model, str], list[str]]
 
 
@@ -43,23 +44,43 @@ class Landed:
     ledger: Ledger
 
 
-def land(with_: Deployer, branch: str, edit: Callable[[str], Landed]) -> Landed:
+def land(
+    with_: Deployer,
+    branch: str,
+    edit: Callable[[str], Landed],
+    *,
+    push: Callable[[str], bool] | None = None,
+) -> Landed:
     """Calls `edit` with the head that is checked out until what it commits is on `branch`.
 
     `edit` commits, or finds the commit that did the same before (`changed` is False), or raises GeneratorError.
+    `push` brings a commit elsewhere than to `branch`; False where it has to be made again.
     """
+    push = push or _onto(with_, branch)
     if with_.git.root.exists():
         shutil.rmtree(with_.git.root)
     with_.git.clone(with_.source, branch=branch)
-    for attempt in range(ATTEMPTS):
+    begin = time.monotonic()
+    for attempt in itertools.count():
         head = with_.git.fetch(branch)
         with_.git.reset(head)
         landed = edit(head)
         if not landed.changed:
             return landed
-        if with_.git.push(landed.commit, branch):
-            with_.reporter.say(f"pushed {landed.commit[:12]} to {branch}")
+        if push(landed.commit):
             return landed
+        if time.monotonic() - begin > PATIENCE:
+            break
         with_.reporter.say(f"{branch} has moved: editing its new head")
         time.sleep(random.uniform(0, min(0.1 * 2**attempt, 3)))  # noqa: S311
-    raise GeneratorError(f"{branch} moved {ATTEMPTS} times in a row; run the same command again")
+    raise GeneratorError(f"{branch} kept moving for {PATIENCE // 60} minutes; run the same command again")
+
+
+def _onto(with_: Deployer, branch: str) -> Callable[[str], bool]:
+    def push(commit: str) -> bool:
+        pushed = with_.git.push(commit, branch)
+        if pushed:
+            with_.reporter.say(f"pushed {commit[:12]} to {branch}")
+        return pushed
+
+    return push

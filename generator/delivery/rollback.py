@@ -14,6 +14,7 @@ from generator.artifacts import Line
 from generator.config.model import Model
 from generator.delivery.environment import Environment
 from generator.delivery.landing import Deployer, Landed, land
+from generator.delivery.promotion import close_promotions
 from generator.errors import GeneratorError
 
 
@@ -59,6 +60,7 @@ def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None
     landed = land(with_, branch, edit)
     if not landed.changed:
         return None
+    close_promotions(model, wanted.environment, with_)
     now = landed.ledger.current
     assert now is not None
     return RolledBack(landed.ledger.rejected[0].version, now.version, now.digest, landed.commit)

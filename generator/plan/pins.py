@@ -27,8 +27,11 @@ SETUP_UV = Pin("astral-sh/setup-uv", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d",
 AWS_CREDENTIALS = Pin(
     "aws-actions/configure-aws-credentials", "e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"
 )
+APP_TOKEN = Pin("actions/create-github-app-token", "1b10c78c7865c340bc4f6099eb2f838309f1e8c3", "v3.1.1")
 
-PINS: dict[str, Pin] = {pin.action: pin for pin in (CHECKOUT, UPLOAD, DOWNLOAD, SETUP_UV, AWS_CREDENTIALS)}
+PINS: dict[str, Pin] = {
+    pin.action: pin for pin in (CHECKOUT, UPLOAD, DOWNLOAD, SETUP_UV, AWS_CREDENTIALS, APP_TOKEN)
+}
 
 # The uv that runners get: the one in templates/github/tagship.lock.
 UV_VERSION = "0.13.8"

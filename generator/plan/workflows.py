@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from generator.config.model import Ecr, Model, Workspace
 from generator.plan import pins
+from generator.plan.by_hand import plan_by_hand
+from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
 from generator.plan.files import PlannedFile
+from generator.plan.naming import deploy_group, workflow_file
 from generator.plan.pipeline import JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
 
 RUNNER = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
@@ -17,17 +20,9 @@ TRAIN_ENVIRONMENT = "tagship-train"
 PUBLISH_ENVIRONMENT = "tagship-publish"
 # Read where model.yaml names no role; an administrator sets it on the environment.
 ROLE_VARIABLE = "TAGSHIP_PUBLISH_ROLE"
+# The job of pull-request.yml that a rule on the branch may require.
+REQUIRED_CHECK = "Validate"
 RELEASE = "${{ github.ref }}"
-JOB_TOKEN = "${{ github.token }}"  # noqa: S105
-
-
-@dataclass(frozen=True)
-class Permission:
-    """One right of a job's token."""
-
-    scope: str
-    access: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ class PlannedJob:
     gives: tuple[Parcel, ...]
     aws: Aws | None
     login: Login | None
-    pushes: bool
+    push: Push | None
     steps: tuple[Step, ...]
 
 
@@ -88,13 +83,9 @@ def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, 
     ]
     for model in workspace:
         values = {**common, "model": model, "jobs": tuple(plan_job(job, model) for job in JOBS)}
-        files.append(PlannedFile(release_workflow(model), "templates/workflows/release.yml", values))
+        files.append(PlannedFile(workflow_file("release", model), "templates/workflows/release.yml", values))
+        files += plan_by_hand(model, common)
     return tuple(files)
-
-
-def release_workflow(model: Model) -> str:
-    """The path of a model's release workflow."""
-    return f".github/workflows/{'release' if model.at_root else f'release-{model.name}'}.yml"
 
 
 def plan_job(job: Job, model: Model) -> PlannedJob:
@@ -102,7 +93,7 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
     runs_on = _runs_on(job, model)
     labels = (runs_on,) if isinstance(runs_on, str) else runs_on
     needed = before(job)
-    first = model.targets[0].name
+    push = push_of(model, "push the overlay's commit") if job.writes_git else None
     return PlannedJob(
         name=job.name,
         title=job.name.capitalize(),
@@ -110,15 +101,15 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
         runs_on=runs_on,
         self_hosted="self-hosted" in labels,
         minutes=_minutes(job, model),
-        environment=_environment(job, model),
-        permissions=tuple(_permissions(job, model)),
-        group=f"tagship-deploy-{model.name}-{first}" if job.writes_git else None,
+        environment=push.environment if push else _environment(job, model),
+        permissions=tuple(_permissions(job, model, push)),
+        group=deploy_group(model, model.targets[0].name) if job.writes_git else None,
         takes=job.takes,
         gives=(*job.gives, *_tracking_folder(job, model)),
         aws=_aws(job, model),
         login=_login(job, model),
-        pushes=job.writes_git,
-        steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model)) for stage in job.stages),
+        push=push,
+        steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model, push)) for stage in job.stages),
     )
 
 
@@ -129,6 +120,7 @@ def _uses() -> dict[str, str]:
         "download": pins.DOWNLOAD.uses,
         "setup_uv": pins.SETUP_UV.uses,
         "aws": pins.AWS_CREDENTIALS.uses,
+        "app_token": pins.APP_TOKEN.uses,
     }
 
 
@@ -151,9 +143,9 @@ def _environment(job: Job, model: Model) -> str | None:
     return TRAIN_ENVIRONMENT if job.gets_training_secrets and has_secrets else None
 
 
-def _permissions(job: Job, model: Model) -> Iterator[Permission]:
-    if job.writes_git:
-        yield Permission("contents", "write", "push the overlay's commit")
+def _permissions(job: Job, model: Model, push: Push | None) -> Iterator[Permission]:
+    if push:
+        yield push.permission
     else:
         yield Permission("contents", "read", "check the tag out")
     if _aws(job, model):
@@ -188,14 +180,14 @@ def _tracking_folder(job: Job, model: Model) -> tuple[Parcel, ...]:
     return (Parcel("tracking", ("tracking",), always=True),)
 
 
-def _env(stage: Stage, job: Job, model: Model) -> dict[str, str]:
+def _env(stage: Stage, job: Job, model: Model, push: Push | None) -> dict[str, str]:
     """What a stage gets; our own variables last, so that no secret's name can replace one."""
     env: dict[str, str] = {}
     if job.gets_training_secrets and stage in TRACKING:
         config = model.config
         env = {name: _secret(name) for name in (*config.train.secrets, config.tracking.secret) if name}
-    if job.writes_git:
-        env["GH_TOKEN"] = JOB_TOKEN
+    if push:
+        env["GH_TOKEN"] = push.token
     return {**env, "RELEASE": RELEASE}
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.generator.github.server import GitHubServer, serving
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +30,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder for all, so that what the server imports is compiled once."""
     return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture
+def github() -> Iterator[GitHubServer]:
+    """GitHub's REST API, by its own description. What violates it, on either side, fails the test."""
+    with serving(GitHubServer()) as server:
+        yield server
+    assert not server.violations, "\n".join(server.violations)

@@ -38,10 +38,13 @@ class Quiet:
 class Scene:
     """A repository with one model, pushed; deploys of any version to it."""
 
+    MORE = "serve: {autoscaling: {min: 2, max: 3}}\n"
+    FIRST = "production"
+
     def __init__(self, folder: Path) -> None:
         self.root, self.bare, self.folder = folder / "repo", folder / "origin.git", folder
         self.root.mkdir()
-        self.commit = publish(write(self.root, model_yaml("serve: {autoscaling: {min: 2, max: 3}}\n")), self.bare)
+        self.commit = publish(write(self.root, model_yaml(self.MORE)), self.bare)
         self.reporter = Quiet()
 
     def release(self, version: str, *, rehearsal: bool = False) -> Release:
@@ -70,8 +73,10 @@ class Scene:
             now="2026-11-21T10:00:00Z",
         )
 
-    def deploy(self, version: str, digit: str = "a", **more: str) -> object:
-        return deploy(self.release(version), self.published(version, digit), "production", self.deployer(), **more)
+    def deploy(self, version: str, digit: str = "a", *, accuracy: float = 0.9, **more: str) -> object:
+        record = Record(run_id="1" * 32, metrics={"accuracy": accuracy}, golden_rows=5)
+        published = self.published(version, digit, record=record)
+        return deploy(self.release(version), published, self.FIRST, self.deployer(), **more)
 
     def shown(self, path: str) -> str:
         return git(self.bare, "show", f"main:{path}")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.git import GitRepository
+from generator.errors import GeneratorError
+from tests.generator import git_http
 from tests.generator.repositories import commit_all, git
 
 
@@ -82,3 +84,38 @@ def test_git_speaks_english_and_asks_nobody(origin: Path, tmp_path: Path, monkey
     GitRepository(tmp_path / "clone").clone(str(origin), branch="main")
     GitRepository(tmp_path / "bare").init_bare("main")
     assert set((tmp_path / "asked").read_text().splitlines()) == {"C C 0"}
+
+
+def test_a_runners_token_opens_its_server_and_stands_nowhere(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = tmp_path / "served"
+    git(tmp_path, "clone", "--quiet", "--bare", str(origin), str(served / "acme/churn.git"))
+    git(served / "acme/churn.git", "config", "http.receivepack", "true")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # a helper of the machine's is not asked
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "credential.helper")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"!touch {tmp_path}/asked; false")
+    with git_http.served(served, "x-access-token", "ghs_of-this-job") as server:
+        address = f"{server}/acme/churn.git"
+        with pytest.raises(GeneratorError):
+            GitRepository(tmp_path / "refused", token_for=server).clone(address, branch="main")
+        monkeypatch.setenv("GH_TOKEN", "ghs_of-this-job")
+        clone = GitRepository(tmp_path / "clone", token_for=server)
+        clone.clone(address, branch="main")
+        (clone.root / "new").write_text("")
+        assert clone.push(clone.commit(["new"], "New"), "main")
+    assert git(served / "acme/churn.git", "log", "-1", "--format=%s", "main") == "New"
+    assert not (tmp_path / "asked").exists()
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"ghs_of-this-job" in path.read_bytes()]
+    assert kept == []
+
+
+def test_another_server_does_not_get_the_token(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--bare", str(origin), "served.git")
+    monkeypatch.setenv("GH_TOKEN", "ghs_of-this-job")
+    with git_http.served(tmp_path, "x-access-token", "ghs_of-this-job") as server:
+        stranger = GitRepository(tmp_path / "clone", token_for="https://github.com")
+        with pytest.raises(GeneratorError):
+            stranger.clone(f"{server}/served.git", branch="main")

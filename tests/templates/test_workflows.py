@@ -63,13 +63,53 @@ def test_our_own_rules_hold(every_workflow: list[Path]) -> None:
     assert [problem for file in every_workflow for problem in broken(file)] == []
 
 
-def test_one_release_workflow_a_model() -> None:
-    assert list(workflows("smallest")) == [".github/workflows/pull-request.yml", RELEASE]
-    assert list(workflows("many")) == [
-        ".github/workflows/pull-request.yml",
-        ".github/workflows/release-churn.yml",
-        ".github/workflows/release-demand-forecast.yml",
-    ]
+def test_which_workflows_a_model_gets() -> None:
+    names = {variant: [Path(path).stem for path in workflows(variant)] for variant in ("smallest", "app", "many")}
+    assert names["smallest"] == ["pull-request", "release", "rollback"], "one environment: nothing is promoted"
+    assert names["app"] == ["pull-request", "release", "rollback", "promote"]
+    each = [f"{kind}-{model}" for model in MANY for kind in ("release", "rollback")]
+    assert names["many"] == ["pull-request", *each]
+
+
+def test_promotions_go_from_each_environment_to_the_next() -> None:
+    jobs = parsed("three-environments")[".github/workflows/promote.yml"]["jobs"]
+    assert {name: job["name"] for name, job in jobs.items()} == {
+        "live": "From staging to live",
+        "edge": "From live to edge",
+    }
+
+
+def test_a_rollback_waits_for_nothing() -> None:
+    workflow = parsed("app")[".github/workflows/rollback.yml"]
+    (job,) = workflow["jobs"].values()
+    assert "${{ github.run_id }}" in workflow["concurrency"]["group"], "a group that others share"
+    assert "concurrency" not in job
+    assert "needs" not in job
+    assert job["environment"] == "tagship-deploy", "another environment may ask for reviewers"
+
+
+@pytest.mark.parametrize("kind", ["release", "rollback", "promote"])
+def test_with_an_app_only_its_token_writes(kind: str) -> None:
+    for name, job in parsed("app")[f".github/workflows/{kind}.yml"]["jobs"].items():
+        rights = {right: access for right, access in job["permissions"].items() if access == "write"}
+        assert rights in ({}, {"id-token": "write"}), name
+        for text in (str(step) for step in job["steps"]):
+            assert "github.token" not in text
+            assert ("TAGSHIP_APP_PRIVATE_KEY" in text) <= (job["environment"] == "tagship-deploy")
+
+
+def test_an_apps_token_may_only_do_what_its_job_does() -> None:
+    rights = {}
+    for kind in ("release", "rollback", "promote"):
+        for job in parsed("app")[f".github/workflows/{kind}.yml"]["jobs"].values():
+            for step in job["steps"]:
+                if step.get("id") == "app":
+                    rights[kind] = {k: v for k, v in step["with"].items() if k.startswith("permission-")}
+    assert rights == {
+        "release": {"permission-contents": "write"},
+        "rollback": {"permission-contents": "write"},
+        "promote": {"permission-contents": "write", "permission-pull-requests": "write"},
+    }
 
 
 def test_the_lock_is_copied_as_it_is() -> None:
@@ -205,17 +245,14 @@ def test_logins(variant: str, expected: dict[str, str]) -> None:
     assert step(release(variant)["jobs"]["publish"], "Log in")["env"] == expected
 
 
-def test_the_push_token_is_in_two_steps_only() -> None:
+def test_the_push_token_is_in_one_step_only() -> None:
     with_token = [
         (name, step["name"])
         for name, job in release("smallest")["jobs"].items()
         for step in job["steps"]
         if "github.token" in str(step)
     ]
-    assert with_token == [
-        ("deploy", "Let Git ask for the token, in steps that have it"),
-        ("deploy", "Deploy: commit the digest to the overlay"),
-    ]
+    assert with_token == [("deploy", "Deploy: commit the digest to the overlay")]
 
 
 def test_deploys_to_one_environment_queue_up() -> None:

@@ -53,6 +53,14 @@ ROOT_MODELS: dict[str, str] = {
     "other-runner": SMALLEST.replace("train.py}", "train.py, runs_on: ubuntu-22.04}"),
     "flux": model_yaml("deploy: {engine: flux, environments: {live: {namespace: models}}}\n"),
 }
+ROOT_MODELS |= {
+    "three-environments": model_yaml("deploy: {environments: {staging: {}, live: {via: commit}, edge: {}}}\n"),
+    "approval": model_yaml("deploy: {environments: {staging: {}, production: {approval: true}}}\n"),
+    "app-approval": model_yaml(
+        "deploy: {push: {mode: app}, environments: {staging: {}, production: {approval: true, via: commit}}}\n"
+    ),
+    "app": model_yaml("deploy: {push: {mode: app}, environments: {staging: {}, production: {}}}\n"),
+}
 MANY = ("churn", "demand-forecast")
 VARIANTS = (*ROOT_MODELS, "many")
 

@@ -1,0 +1,51 @@
+"""What a promotion asks of GitHub: that somebody must approve it, and a pull request for its branch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from generator.adapters.github import connect
+from generator.config.model import Model
+from generator.delivery.approval import approval_problem
+from generator.delivery.promotion import Promotion, compare_link
+from generator.errors import GeneratorError
+from generator.plan.naming import approval_environment, workflow_file
+
+
+def require_approval(model: Model, environment: str, variables: Mapping[str, str]) -> None:
+    """Raises GeneratorError where model.yaml asks for an approval that nobody can have given.
+
+    The workflow's own job has waited for it before this runs. What is missing is that somebody had to be asked.
+    """
+    if not model.target(environment).settings.approval:
+        return
+    if "GITHUB_ACTIONS" not in variables:
+        workflow = PurePosixPath(workflow_file("promote", model)).name
+        raise GeneratorError(
+            f"{environment} has `approval: true`, and here nobody approves: start the workflow instead "
+            f"(gh workflow run {workflow} -f environment={environment})"
+        )
+    github = connect(variables.get("GITHUB_REPOSITORY", ""), variables)
+    problem = approval_problem(github.environments, approval_environment(model, environment))
+    if problem:
+        raise GeneratorError(f"nothing is promoted to {environment}: {problem}")
+
+
+def open_pull_request(model: Model, done: Promotion, text: str, variables: Mapping[str, str]) -> str:
+    """The address of the promotion's pull request, made or brought up to date; else where a person opens it.
+
+    A workflow's own token may not open one, and no setting is weakened so that it might: only an App's does, or
+    that of the person who runs this.
+    """
+    may = model.config.deploy.push.mode == "app" or "GITHUB_ACTIONS" not in variables
+    address = variables.get("GITHUB_REPOSITORY") or model.config.repository.url
+    if not (may and address and (variables.get("GH_TOKEN") or variables.get("GITHUB_TOKEN"))):
+        return compare_link(model, done.branch) or done.branch
+    pulls = connect(address, variables).pulls
+    evidence = done.evidence
+    title = f"Promote {evidence.model} {evidence.entry.version} from {evidence.source} to {evidence.environment}"
+    found = pulls.open_from(done.branch)
+    if found is not None:
+        return pulls.update(found.number, title=title, body=text).url
+    return pulls.create(title=title, head=done.branch, base=model.config.repository.branch, body=text).url

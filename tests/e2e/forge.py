@@ -1,0 +1,144 @@
+"""A forge on this machine: a bare repository whose post-receive hook runs the workflows that a push starts.
+
+The workflows are the committed ones. `act` executes them on the host; third-party actions and AWS's API have
+stand-ins, everything else is real.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from generator.adapters.shell import clean_environment
+
+LIMIT = 900  # seconds of one workflow
+SETTINGS = "forge.json"  # beside the bare repository: what its hook is told
+
+
+@dataclass(frozen=True)
+class Forge:
+    """One repository and its runner; `artifacts` of each run lie in a folder of their own."""
+
+    folder: Path
+    name: str
+    env: dict[str, str]
+    secrets: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bare(self) -> Path:
+        return self.folder / "origin.git"
+
+    def create(self) -> None:
+        """The bare repository, with the hook."""
+        subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", self.bare], check=True)
+        settings = {"name": self.name, "env": self.env, "secrets": self.secrets, "variables": self.variables}
+        (self.folder / SETTINGS).write_text(json.dumps(settings))
+        hook = self.bare / "hooks/post-receive"
+        hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m tests.e2e.forge {self.folder}\n")
+        hook.chmod(0o755)
+
+    def received(self, line: str) -> None:
+        """What a pushed ref starts; each run's output goes to the one who pushes, and is kept."""
+        _, new, ref = line.split()
+        if set(new) == {"0"}:
+            return
+        for workflow in self._started_by(ref):
+            self.run(workflow, "push", {"ref": ref, "after": new})
+
+    def dispatch(self, workflow: str, *, ref: str = "refs/heads/main", **inputs: str) -> str:
+        """Starts a workflow by hand, and returns what its run said."""
+        return self.run(workflow, "workflow_dispatch", {"ref": ref, "inputs": inputs})
+
+    def run(self, workflow: str, event: str, payload: dict[str, Any], *, fails: bool = False) -> str:
+        """Runs one workflow to its end. Raises AssertionError with its last lines where that is not as told."""
+        number = len(list(self.folder.glob("run-*")))
+        place = self.folder / f"run-{number}"
+        place.mkdir()
+        checkout = self._checkout(place, payload["ref"])
+        for other in (checkout / ".github/workflows").iterdir():
+            if other.name != workflow:
+                other.unlink()
+        owner = self.name.partition("/")[0]
+        about = {"full_name": self.name, "default_branch": "main", "owner": {"login": owner}}
+        (place / "event.json").write_text(json.dumps({**payload, "repository": about}))
+        command = ["act-local", event, "-C", str(checkout), "-e", str(place / "event.json"), "--actor=ada"]
+        command += [f"--secret={key}={value}" for key, value in self.secrets.items()]
+        command += [f"--var={key}={value}" for key, value in self.variables.items()]
+        with (place / "log").open("w") as log:
+            done = subprocess.run(
+                command,
+                env={**clean_environment(), **self.env, **self._runner(place, number)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT,
+                check=False,
+            )
+        said = (place / "log").read_text()
+        if (done.returncode != 0) != fails:
+            raise AssertionError(f"{workflow} ended with {done.returncode}; {place}/log ends:\n{said[-6000:]}")
+        return said
+
+    def summary(self, number: int) -> str:
+        """The job summaries of a run."""
+        return (self.folder / f"run-{number}/summary.md").read_text()
+
+    def _runner(self, place: Path, number: int) -> dict[str, str]:
+        home = place / "home"
+        home.mkdir()
+        return {
+            "HOME": str(home),
+            "TESTBED_ARTIFACTS": str(place / "artifacts"),
+            "TESTBED_CHECKOUT_URL": str(self.bare),
+            "GITHUB_RUN_ID": str(4700 + number),
+        }
+
+    def _checkout(self, place: Path, ref: str) -> Path:
+        folder = place / "checkout"
+        branch = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        subprocess.run(
+            ["git", "clone", "--quiet", "--branch", branch, self.bare, folder],
+            env=clean_environment(),
+            capture_output=True,
+            check=True,
+        )
+        return folder
+
+    def _started_by(self, ref: str) -> list[str]:
+        """The workflows at `ref` that a push of it starts, by their own filters."""
+        with tempfile.TemporaryDirectory() as folder:
+            workflows = self._checkout(Path(folder), ref) / ".github/workflows"
+            found = []
+            for path in sorted(workflows.glob("*.yml")):
+                on = yaml.safe_load(path.read_text()).get(True) or {}
+                push = on.get("push") or {} if isinstance(on, dict) else {}
+                kind, _, name = ref.removeprefix("refs/").partition("/")
+                patterns = push.get("tags" if kind == "tags" else "branches", [])
+                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+                    found.append(path.name)
+        return found
+
+
+def main() -> None:
+    """The hook."""
+    folder = Path(sys.argv[1])
+    forge = Forge(folder, **json.loads((folder / SETTINGS).read_text()))
+    for line in sys.stdin:
+        try:
+            forge.received(line)
+        except AssertionError as error:
+            print(error, file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parents[2])
+    main()

@@ -1,0 +1,158 @@
+"""Two hundred deploys of ten models race for one branch, some of them killed: none is lost, doubled or overtaken."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from generator.adapters.git import GitRepository
+from generator.artifacts import PublishedImage, Record, Store
+from generator.config.model import load
+from generator.delivery.landing import Deployer
+from generator.errors import GeneratorError
+from generator.generate import refresh_overlay
+from generator.ledger import read_ledger
+from generator.overlay import image_of
+from generator.release import Release
+from generator.stages.deploy import deploy
+from generator.version import Version
+from tests import parts
+from tests.generator.repositories import git, publish, renderer_or_none
+from tests.generator.test_deploy import Quiet
+from tests.generator.workspaces import write_many
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("deploys")]
+MODELS = [f"model-{letter}" for letter in "abcdefghij"]
+QUEUED = frozenset(MODELS[:5])  # one after the other, as with `queue: max`; the rest all at once
+VERSIONS = [f"1.{minor}.0" for minor in range(20)]
+DONE, OLDER = 0, 3  # how a deploy's process ends
+SEED = 4711
+LIMIT = 1500  # seconds
+
+
+@dataclass
+class Race:
+    """One branch, and every deploy as a process of its own; killed ones start again."""
+
+    folder: Path
+    kill: bool
+    ended: dict[tuple[str, str], int] = field(default_factory=dict)
+    kills: int = 0
+
+    def __post_init__(self) -> None:
+        self.bare = self.folder / "origin.git"
+        root = self.folder / "repo"
+        root.mkdir()
+        self.commit = publish(write_many(root, dict.fromkeys(MODELS, "")), self.bare)
+        self.workspace = load(root)
+        self.random = random.Random(SEED)
+
+    def run(self) -> None:
+        waiting = {name: list(VERSIONS) for name in QUEUED}
+        running = {self._start(name, version) for name in MODELS if name not in QUEUED for version in VERSIONS}
+        running |= {self._start(name, versions.pop(0)) for name, versions in waiting.items()}
+        begin = time.monotonic()
+        while running:
+            assert time.monotonic() - begin < LIMIT, f"{len(running)} deploys run still"
+            for process in [process for process in running if not process.is_alive()]:
+                running.remove(process)
+                name, version = process.name.split()
+                if process.exitcode == -signal.SIGKILL:
+                    running.add(self._start(name, version))
+                    continue
+                self.ended[name, version] = process.exitcode or 0
+                if waiting.get(name):
+                    running.add(self._start(name, waiting[name].pop(0)))
+            if self.kill and self.kills < 100 and running and self.random.random() < 0.2:
+                os.kill(self.random.choice(sorted(running, key=lambda p: p.name)).pid or 0, signal.SIGKILL)
+                self.kills += 1
+            time.sleep(0.1)
+
+    def _start(self, name: str, version: str) -> BaseProcess:
+        process = multiprocessing.get_context("fork").Process(
+            target=self._deploy, args=(name, version), name=f"{name} {version}"
+        )
+        process.start()
+        return process
+
+    def _deploy(self, name: str, version: str) -> None:
+        model = self.workspace.model(name)
+        release = Release(
+            model=model, version=Version(version), commit=self.commit, root=self.folder / "repo",
+            store=Store(self.folder / "store"), attempt="1", by="Ada",
+        )  # fmt: skip
+        image = PublishedImage(
+            name=name, version=version, commit=self.commit, repository=model.image_repository,
+            tag=model.image_tag(Version(version)), digest=digest(name, version), pushed=True,
+            record=Record(run_id="1" * 32, metrics={}),
+        )  # fmt: skip
+        with_ = Deployer(
+            git=GitRepository(
+                self.folder / "work" / f"{name}-{version}-{os.getpid()}", author=("Ada", "ada@example.com")
+            ),
+            source=str(self.bare),
+            renderer=renderer_or_none(),  # type: ignore[arg-type]
+            regenerate=refresh_overlay,
+            reporter=Quiet(),
+            now="2026-11-21T10:00:00Z",
+        )
+        try:
+            deploy(release, image, "production", with_)
+        except GeneratorError as error:
+            if "is not newer than" in str(error):
+                os._exit(OLDER)
+            print(error, file=sys.stderr)  # noqa: T201
+            os._exit(1)
+        os._exit(DONE)
+
+
+def digest(name: str, version: str) -> str:
+    """A digest that no other version of any model has."""
+    return f"sha256:{MODELS.index(name):032x}{VERSIONS.index(version):032x}"
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["undisturbed", "killed"])
+def test_none_is_lost_doubled_or_overtaken(kill: bool, tmp_path: Path) -> None:
+    parts.need_kustomize()
+    race = Race(tmp_path, kill)
+    race.run()
+    assert set(race.ended) == {(name, version) for name in MODELS for version in VERSIONS}
+    assert set(race.ended.values()) <= {DONE, OLDER}, "a deploy failed for another reason"
+    assert not kill or race.kills >= 50
+    landed = defaultdict(list)
+    subjects = git(race.bare, "log", "--reverse", "--format=%s", "main").splitlines()
+    for subject in subjects[1:]:
+        _, name, version, _, _ = subject.split()
+        landed[name].append(version)
+    for name in MODELS:
+        assert landed[name] == sorted(set(landed[name]), key=VERSIONS.index), (
+            f"{name}: doubled, or older over newer"
+        )
+        assert landed[name][-1] == VERSIONS[-1], f"{name}: the newest version is not what runs"
+        finished = {version for version in VERSIONS if race.ended[name, version] == DONE}
+        assert finished <= set(landed[name]), f"{name}: a deploy was told that it landed, and did not"
+        if name in QUEUED:
+            assert landed[name] == VERSIONS, f"{name}: a deploy that waited for its turn is missing"
+        check_overlay(race.bare, name, landed[name])
+
+
+def check_overlay(bare: Path, name: str, landed: list[str]) -> None:
+    """Ledger and image say the same as the commits."""
+    overlay = f"main:k8s/overlays/{name}/production"
+    ledger = read_ledger(git(bare, "show", f"{overlay}/release.yaml"), "release.yaml")
+    assert ledger.current
+    entries = [ledger.current, *ledger.history]
+    assert [entry.version for entry in reversed(entries)] == landed
+    assert [entry.digest for entry in entries] == [digest(name, entry.version) for entry in entries]
+    text = git(bare, "show", f"{overlay}/kustomization.yaml")
+    assert image_of(text, "kustomization.yaml").digest == ledger.current.digest
