@@ -187,6 +187,16 @@ def test_the_puller_stays_until_it_is_taken_back(aws: Account, tmp_path: Path) -
     assert [part.change for part in plan.parts if part.name == "churn-pull"] == ["deleted"]
 
 
+def test_a_training_role_is_made_without_rights(aws: Account, tmp_path: Path) -> None:
+    root_model(tmp_path, aws.number)
+    role = f"script: train.py, role: 'arn:aws:iam::{aws.number}:role/data/churn-training'"
+    model = write(tmp_path, (tmp_path / "model.yaml").read_text().replace("script: train.py", role)).model(None)
+    aws.apply(model)
+    assert aws.iam.get_role(RoleName="churn-training")["Role"]["Path"] == "/data/"
+    assert not aws.iam.list_role_policies(RoleName="churn-training")["PolicyNames"]
+    assert aws.apply(model) is None
+
+
 def test_a_changed_parameter_is_one_change(aws: Account, tmp_path: Path) -> None:
     aws.apply(root_model(tmp_path, aws.number))
     moved = root_model(tmp_path, aws.number, more=REPOSITORY.replace("acme", "umbrella"))

@@ -17,6 +17,7 @@ from generator.adapters.ecr import EcrRegistry
 from generator.config.model import Ecr, load
 from generator.plan.workflows import PUBLISH_ENVIRONMENT, TRAIN_ENVIRONMENT
 from tests.generator.aws_parts import REGION, REPOSITORY, Account, account, root_model
+from tests.generator.workspaces import write
 from tests.policies import NotUnderstood, admits, allowed, without
 
 PUSH = (
@@ -229,6 +230,23 @@ def test_models_of_one_repository_have_roles_for_their_own_tags(
         for other in (*trusts, None):
             ref = f"refs/tags/{other}/v1.0.0" if other else "refs/tags/v1.0.0"
             assert admits(trust, aws.provider, token(ref=ref)) == (name == other), (name, ref)
+
+
+def test_the_training_job_gets_its_own_role_and_nobody_else_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    aws = account(monkeypatch)
+    root_model(tmp_path, aws.number)
+    role = f"script: train.py, role: 'arn:aws:iam::{aws.number}:role/churn-training'"
+    aws.apply(write(tmp_path, (tmp_path / "model.yaml").read_text().replace("script: train.py", role)).model(None))
+    trust = aws.trust("churn-training")
+    for numbered in (True, False):
+        training = token(f"environment:{TRAIN_ENVIRONMENT}", numbered=numbered)
+        assert admits(trust, aws.provider, training)
+        assert not admits(aws.trust("churn-release"), aws.provider, training)
+        assert not admits(trust, aws.provider, token(numbered=numbered)), "the release job"
+    refused = [name for name, claims in THEIRS.items() if not name.startswith("the training job")]
+    assert not [name for name in refused if admits(trust, aws.provider, THEIRS[name])]
 
 
 def test_the_puller_only_pulls(tmp_path: Path) -> None:
