@@ -202,6 +202,7 @@ class PublishedImage(Artifact):
     repository: Line  # without a tag, e.g. 123456789012.dkr.ecr.eu-north-1.amazonaws.com/churn
     tag: Line
     digest: Digest
+    size: Annotated[int, Field(ge=0)] | None = None  # as BuiltImage's; None: of an image published before
     rehearsal: bool = False  # nothing outside the rehearsal may deploy it
     pushed: bool  # False where the registry had this release already
     record: Record  # the published image's own, which wins over the artifacts'

@@ -41,6 +41,7 @@ class Entry(Part):
     data: Hash | None = None
     golden: Annotated[int, Field(ge=0, le=20)] | None = None  # rows; 0: only that the model loads was tested
     runtime: RuntimeName | None = None  # what asks the model
+    size: Annotated[int, Field(ge=0)] | None = None  # bytes of the image's archive
     metrics: Metrics = {}
     at: Time
     by: Line

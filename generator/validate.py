@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from generator.config.model import Model, Workspace
 from generator.errors import InvalidInput, Problem
 from generator.generate import ledgers
 from generator.ledger import Ledger
+from generator.ledger_checks import Placed, contradictions, placed, refused_changes
 from generator.overlay import image_of, scalars_of
 from generator.plan.overlays import UNRELEASED_DIGEST
 from generator.training.hooks_check import hooks_problems
 from generator.training.script_check import script_problems
 
 
-def workspace_problems(workspace: Workspace, *, locks: bool = True) -> list[Problem]:
-    """All problems of all models: scripts, locks (unless `locks` is off), ledgers."""
+def workspace_problems(
+    workspace: Workspace, *, locks: bool = True, only: Collection[str] | None = None
+) -> list[Problem]:
+    """All problems of all models: scripts, locks (unless `locks` is off), ledgers.
+
+    With `only`, scripts and locks of these models; ledgers are always read, since they merge without a conflict.
+    """
     problems = []
     for model in workspace:
-        problems += script_problems(model, workspace.root)
-        problems += hooks_problems(model, workspace.root)
-        if locks:
-            from generator.training.lock import lock_problems  # it brings a requirements parser along
-
-            problems += lock_problems(model, workspace.root)
+        if only is None or model.name in only:
+            problems += _model_problems(workspace.root, model, locks=locks)
     return problems + all_ledger_problems(workspace)
 
 
@@ -31,6 +34,15 @@ def all_ledger_problems(workspace: Workspace) -> list[Problem]:
     """Problems of the ledgers of all models, and of overlays that belong to none."""
     problems = [problem for model in workspace for problem in ledger_problems(workspace.root, model)]
     return problems + _forgotten_overlays(workspace)
+
+
+def _model_problems(root: Path, model: Model, *, locks: bool) -> list[Problem]:
+    problems = [*script_problems(model, root), *hooks_problems(model, root)]
+    if locks:
+        from generator.training.lock import lock_problems  # it brings a requirements parser along
+
+        problems += lock_problems(model, root)
+    return problems
 
 
 def _forgotten_overlays(workspace: Workspace) -> list[Problem]:
@@ -50,28 +62,40 @@ def ledger_problems(root: Path, model: Model) -> list[Problem]:
         found = ledgers(root, model)
     except InvalidInput as error:
         return list(error.problems)
-    problems = []
+    problems = contradictions(_placed(root, model, found))
     for environment, ledger in found.items():
         overlay = model.overlay(environment)
-        shown = f"{overlay}/release.yaml"
-        problems += [Problem(shown, 0, 0, message) for message in _contradictions(ledger)]
         problems += _image_problems(root, overlay, ledger) or _drift(root, model, environment)
     return problems
 
 
-def _contradictions(ledger: Ledger) -> list[str]:
-    messages = []
-    current = ledger.current
-    if current is None:
-        return ["has a history but no current release"] if ledger.history else []
-    for rejected in ledger.rejected:
-        if current.version == rejected.version or current.digest == rejected.digest:
-            messages.append(f"its current version {current.version} is rejected ({rejected.reason}); roll back")
-    digests: dict[str, str] = {}
-    for entry in (current, *ledger.history):
-        if digests.setdefault(entry.version, entry.digest) != entry.digest:
-            messages.append(f"version {entry.version} stands there with two digests")
-    return messages
+def _placed(root: Path, model: Model, found: dict[str, Ledger]) -> dict[str, Placed]:
+    places = {environment: f"{model.overlay(environment)}/release.yaml" for environment in found}
+    return {
+        environment: Placed(ledger, places[environment], (root / places[environment]).read_text(encoding="utf-8"))
+        for environment, ledger in found.items()
+    }
+
+
+def changed_ledger_problems(workspace: Workspace, base: Callable[[str], str | None]) -> list[Problem]:
+    """What the workspace must not do to ledgers. `base` gives a file's text before the change, by its path."""
+    problems = []
+    for model in workspace:
+        try:
+            head = _placed(workspace.root, model, ledgers(workspace.root, model))
+        except InvalidInput:
+            continue  # `ledger_problems` says it
+        before = {}
+        for target in model.targets:
+            shown = f"{model.overlay(target.name)}/release.yaml"
+            found = placed(base(shown), shown)
+            if found is None or found.ledger.model != model.name:
+                continue
+            before[target.name] = found
+            if target.name not in head:
+                problems.append(Problem(shown, 0, 0, "is gone; restore it with git: a ledger is never removed"))
+        problems += refused_changes(before, head)
+    return problems
 
 
 def _image_problems(root: Path, overlay: str, ledger: Ledger) -> list[Problem]:

@@ -116,6 +116,39 @@ class GitRepository:
             raise
         return True
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The last commit that both have; None where they have none, as in a clone that was cut short."""
+        try:
+            return self._git("merge-base", one, other).strip()
+        except ProcessFailed as error:
+            if error.code == 1:
+                return None
+            raise
+
+    def changed_between(self, one: str, other: str) -> list[str]:
+        """Every path that differs between two commits; of a renamed file both."""
+        return self._git("diff", "--name-only", "--no-renames", "-z", one, other, "--").split("\0")[:-1]
+
+    def changed_since(self, commit: str) -> list[str]:
+        """Every path of the working tree that differs from `commit`, new files that are not ignored included."""
+        new = self._git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
+        return self._git("diff", "--name-only", "--no-renames", "-z", commit, "--").split("\0")[:-1] + new[:-1]
+
+    def text_at(self, commit: str, path: str) -> str | None:
+        """The file as `commit` has it."""
+        try:
+            return self._git("cat-file", "blob", f"{commit}:{path}")
+        except ProcessFailed:
+            return None
+
+    def export(self, commit: str, folder: Path) -> None:
+        """Writes what `commit` holds into `folder`; this repository's index and working tree are left alone."""
+        folder.mkdir(parents=True)
+        index = {**_ENVIRONMENT, "GIT_INDEX_FILE": f"{folder.resolve()}.index"}
+        top = ("git", *_QUIET, "-C", str(self.top_level()))
+        run(*top, "read-tree", commit, env=index)
+        run(*top, "checkout-index", "--all", "--force", f"--prefix={folder.resolve()}/", env=index)
+
     def fetch(self, branch: str) -> str:
         if self.origin() is None:
             raise GeneratorError("there is no remote named origin: run `git remote add origin ADDRESS` and push")

@@ -61,7 +61,9 @@ def _of_jobs(model: Model) -> Iterator[WantedEnvironment]:
         read = {(kind, name) for text in _expressions(planned) for kind, name in _READS.findall(text)}
         secrets = frozenset(name for kind, name in read if kind == "secrets")
         variables = frozenset(name for kind, name in read if kind == "vars")
-        yield WantedEnvironment(planned.environment, tags, secrets=secrets, variables=variables)
+        # Promotions and rollbacks push, too; they run on the branch.
+        branch = {Pattern("branch", model.config.repository.branch)} if planned.push else set()
+        yield WantedEnvironment(planned.environment, tags | branch, secrets=secrets, variables=variables)
 
 
 def _expressions(job: PlannedJob) -> Iterator[str]:
@@ -69,6 +71,8 @@ def _expressions(job: PlannedJob) -> Iterator[str]:
         yield from step.env.values()
     if job.aws:
         yield job.aws.role
+    if job.push:
+        yield from (job.push.client_id, job.push.private_key)
     if job.login:
         yield from (job.login.user, job.login.password)
 

@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check model.yaml, the training script, the lock and the ledgers.",
     "lock": "Write requirements.lock, the exact training environment.",
     "generate": "Write workflows and overlays.",
+    "preview": "Print what a pull request changes.",
     "rehearse": "Run a whole release on this machine.",
     "release": "Tag the next version and push the tag.",
     "promote": "Bring to an environment what the one before it runs.",

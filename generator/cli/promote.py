@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from generator.cli.options import complete_environments, model_option, repository_option
 
+if TYPE_CHECKING:
+    from generator.config.model import Model
+    from generator.delivery.promotion import Promotion
+
 
 @click.command()
 @click.argument("environment", shell_complete=complete_environments)
 @click.option("--version", help="Only this version, whatever the environment before runs by now.")
-@click.option(
-    "--via", type=click.Choice(["commit", "pull-request"]), help="How it arrives.  [default: model.yaml's `via`]"
-)
 @repository_option
 @model_option()
-def command(environment: str, version: str | None, via: str | None, root: Path, model_name: str | None) -> None:
+def command(environment: str, version: str | None, root: Path, model_name: str | None) -> None:
     """Bring to ENVIRONMENT what the environment before it runs.
 
     The digest is that of the ledger: nothing is built again. It must pass the gate against what serves there now.
@@ -25,29 +27,40 @@ def command(environment: str, version: str | None, via: str | None, root: Path, 
     import os
     import tempfile
 
-    from generator.cli.output import Terminal, summarise
+    from generator.cli.output import Terminal
     from generator.config.model import load
-    from generator.delivery.evidence import evidence_text
     from generator.delivery.promotion import Asked, promote, propose, source_of
-    from generator.promoting import open_pull_request, require_approval
+    from generator.promoting import require_approval
     from generator.wiring import World, deployer, who
 
     model = load(root).model(model_name)
     source_of(model, environment)
     require_approval(model, environment, os.environ)
     asked, terminal = Asked(environment, who(), version), Terminal()
-    by_commit = (via or model.target(environment).settings.via) == "commit"
+    by_commit = model.target(environment).settings.via == "commit"
     with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
         bring = promote if by_commit else propose
         done = bring(model, asked, deployer(root, Path(folder, "clone"), World(terminal)))
-    text = evidence_text(done, by=asked.by)
+    _report(model, done, asked.by, by_commit=by_commit)
+
+
+def _report(model: Model, done: Promotion, by: str, *, by_commit: bool) -> None:
+    """Says what came of it; the evidence goes to the pull request and to the job's summary."""
+    import os
+
+    from generator.cli.output import summarise
+    from generator.delivery.evidence import evidence_text
+    from generator.promoting import open_pull_request
+
+    told = f"{model.name} in {done.evidence.environment}: {done.evidence.entry.version}"
     if not done.changed:
-        click.echo(f"{model.name} in {environment}: {done.evidence.entry.version} runs there already")
-    elif by_commit:
-        click.echo(f"{model.name} in {environment}: {done.evidence.entry.version}, commit {done.commit[:12]}")
-        summarise(text)
+        click.echo(f"{told} runs there already")
+        return
+    text = evidence_text(done, by=by)
+    if by_commit:
+        click.echo(f"{told}, commit {done.commit[:12]}")
     else:
-        where = open_pull_request(model, done, text, os.environ)
-        click.echo(f"{model.name} in {environment}: {done.evidence.entry.version} waits on {done.branch}")
-        click.echo(f"pull request: {where}")
-        summarise(f"{text}\nPull request: {where}")
+        where = f"Pull request: {open_pull_request(model, done, text, os.environ)}"
+        click.echo(f"{told} waits on {done.branch}\n{where}")
+        text += f"\n{where}"
+    summarise(text)

@@ -28,6 +28,9 @@ class Push:
     environment: str | None
     app: tuple[Permission, ...]  # of the App's token; empty: the job's own pushes
 
+    client_id = "${{ vars.TAGSHIP_APP_CLIENT_ID }}"
+    private_key = "${{ secrets.TAGSHIP_APP_PRIVATE_KEY }}"
+
     @property
     def token(self) -> str:
         """An expression."""

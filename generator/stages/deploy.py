@@ -92,6 +92,7 @@ def _entry(release: Release, published: PublishedImage, now: str) -> Entry:
         data=record.data_sha256,
         golden=record.golden_rows,
         runtime=record.runtime,
+        size=published.size,
         metrics=record.metrics,
         at=now,
         by=release.by,

@@ -38,7 +38,7 @@ def publish(release: Release, built: BuiltImage, with_: Publisher) -> PublishedI
     if found is not None:
         record = _published_before(release, found, reference)
         with_.reporter.say(f"{reference} is published already, as {found.digest}: nothing to push")
-        return _published(release, found.digest, record, pushed=False)
+        return _published(release, built, found.digest, record, pushed=False)
     after = with_.registry.find(tag)
     if after is None or after.digest != built.digest:
         has = after.digest if after else "nothing"
@@ -47,7 +47,7 @@ def publish(release: Release, built: BuiltImage, with_: Publisher) -> PublishedI
             "or the registry changes images. Nothing was deployed; look at the registry, then run the stage again"
         )
     with_.reporter.say(f"{reference} is {built.digest}")
-    return _published(release, built.digest, labelled.record, pushed=True)
+    return _published(release, built, built.digest, labelled.record, pushed=True)
 
 
 def _push(release: Release, tag: str, registry: Registry) -> Found | None:
@@ -62,12 +62,17 @@ def _push(release: Release, tag: str, registry: Registry) -> Found | None:
     return None
 
 
-def _published(release: Release, digest: str, record: Record, *, pushed: bool) -> PublishedImage:
+def _published(
+    release: Release, built: BuiltImage, digest: str, record: Record, *, pushed: bool
+) -> PublishedImage:
+    """`digest` may be that of an image built earlier, whose archive is not here."""
+    size = (release.store.folder / ARCHIVE).stat().st_size if digest == built.digest else None
     return PublishedImage(
         **release.identity,
         repository=release.model.image_repository,
         tag=release.model.image_tag(release.version),
         digest=digest,
+        size=size,
         rehearsal=release.rehearsal,
         pushed=pushed,
         record=record,

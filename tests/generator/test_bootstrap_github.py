@@ -90,6 +90,15 @@ def test_environments_are_those_that_the_workflows_name(tmp_path: Path) -> None:
     }
 
 
+def test_the_apps_key_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    """For releases on a tag, promotions and rollbacks on the branch; with nobody to ask."""
+    found = {one.name: one for one in wanted_environments(deploying(write(tmp_path), "app"))}
+    deploy = found["tagship-deploy"]
+    assert sorted(map(str, deploy.patterns)) == ["branch main", "tag v[0-9]*"]
+    assert (deploy.secrets, deploy.variables) == ({"TAGSHIP_APP_PRIVATE_KEY"}, {"TAGSHIP_APP_CLIENT_ID"})
+    assert not deploy.approval
+
+
 def test_what_comes_to_the_first_environment_comes_by_a_tag(tmp_path: Path) -> None:
     workspace = write(tmp_path)
     deploy = Deploy(environments={"production": Environment(approval=True)})
