@@ -64,12 +64,7 @@ colour: 1
     ("more", "message"),
     [
         ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
-        ("deploy: {push: {mode: app}}", "5:17: deploy.push.mode is not supported yet"),
         ("deploy: {repository: https://github.com/a/b}", "5:10: deploy.repository is not supported yet"),
-        (
-            "deploy: {environments: {a: {via: pull-request}}}",
-            "5:29: deploy.environments.a.via is not supported yet",
-        ),
         ("deploy: {environments: {a: {approval: true}}}", "deploy.environments.a.approval is not supported yet"),
         ("deploy: {environments: {a: {rollback_on_failure: true}}}", "rollback_on_failure is not supported yet"),
         (
