@@ -27,7 +27,12 @@ def workspace_problems(
     for model in workspace:
         if only is None or model.name in only:
             problems += _model_problems(workspace.root, model, locks=locks)
-        problems += ledger_problems(workspace.root, model)
+    return problems + all_ledger_problems(workspace)
+
+
+def all_ledger_problems(workspace: Workspace) -> list[Problem]:
+    """Problems of the ledgers of all models, and of overlays that belong to none."""
+    problems = [problem for model in workspace for problem in ledger_problems(workspace.root, model)]
     return problems + _forgotten_overlays(workspace)
 
 

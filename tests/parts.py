@@ -74,6 +74,12 @@ def need_engine() -> None:
         absent("a Docker engine with skopeo", "start Docker and install skopeo, or source the test bed's env")
 
 
+def need_aws() -> None:
+    """An AWS API on this machine; never the real one."""
+    if "AWS_ENDPOINT_URL" not in _environment:
+        absent("an AWS API on this machine", "source the test bed's env")
+
+
 def need_ecr() -> str:
     """The registry that answers under an ECR host name, beside an AWS API; returns the host."""
     if "TESTBED_ECR_REGISTRY" not in _environment:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import re
-from functools import cached_property
 from typing import Any
 
+from generator.adapters.aws import Aws, Refused
 from generator.adapters.docker_auth import Login
 from generator.adapters.registry import HttpRegistry
 from generator.config.model import Ecr
@@ -18,13 +17,20 @@ class EcrRegistry(HttpRegistry):
 
     def __init__(self, host: str, repository: str, place: Ecr, *, client: Any = None) -> None:
         super().__init__(host, repository, login=self._ecr_login)
-        self.place, self._given = place, client
+        given = {} if client is None else {"ecr": client}
+        allow = "in the policy of the role that publishes (image.role)"
+        self.place = place
+        self._aws = Aws(place.region, needs="publishing to ECR", allow=allow, **given)
 
     def ensure(self) -> None:
         """Makes the repository where it is missing: tags immutable, scanned on push."""
         try:
             self._call("describe_repositories", repositoryNames=[self.repository], registryId=self.place.account)
         except _Missing:
+            self._make()
+
+    def _make(self) -> None:
+        try:
             self._call(
                 "create_repository",
                 repositoryName=self.repository,
@@ -32,66 +38,36 @@ class EcrRegistry(HttpRegistry):
                 imageTagMutability="IMMUTABLE",
                 imageScanningConfiguration={"scanOnPush": True},
             )
+        except Refused as error:
+            if not error.code.startswith("AccessDenied"):
+                raise
+            raise GeneratorError(
+                f"the ECR repository {self.repository} does not exist: `generator bootstrap aws --apply` makes "
+                f"it. This role may not ({error})"
+            ) from error
 
     def _ecr_login(self) -> Login:
         data = self._call("get_authorization_token")["authorizationData"]
         user, _, password = base64.b64decode(data[0]["authorizationToken"]).decode().partition(":")
         return Login(user, password)
 
-    @cached_property
-    def _ecr(self) -> Any:
-        return self._given or _boto3().client("ecr", region_name=self.place.region)
-
     def _call(self, operation: str, **arguments: Any) -> Any:
-        _boto3()
-        from botocore.exceptions import BotoCoreError, ClientError
-
+        # A login is to all of a registry; it knows no resource.
+        on = "*" if operation == "get_authorization_token" else self._arn
         try:
-            return getattr(self._ecr, operation)(**arguments)
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code == "RepositoryNotFoundException":
+            return self._aws.call("ecr", operation, on=on, **arguments)
+        except Refused as error:
+            if error.code == "RepositoryNotFoundException":
                 raise _Missing from error
-            if code == "RepositoryAlreadyExistsException":  # somebody else was faster
+            if error.code == "RepositoryAlreadyExistsException":  # somebody else was faster
                 return {}
-            raise GeneratorError(self._explained(operation, code, error)) from error
-        except BotoCoreError as error:
-            raise GeneratorError(self._no_call(error)) from error
-
-    def _explained(self, operation: str, code: str, error: Exception) -> str:
-        if code.startswith("AccessDenied"):
-            action = "ecr:" + "".join(word.capitalize() for word in operation.split("_"))
-            what = "*" if operation == "get_authorization_token" else self._arn
-            return f"AWS denies {action}: allow it on {what} in the policy of the role that publishes (image.role)"
-        if code in ("ExpiredToken", "ExpiredTokenException", "RequestExpired"):
-            return "the AWS credentials have expired: get new ones (in a workflow: run the job again)"
-        if code in ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"):
-            return f"AWS does not know these credentials in {self.place.region} ({code}): check them"
-        return f"ECR in {self.place.region} refuses {operation} for {self.repository}: {error}"
-
-    def _no_call(self, error: Exception) -> str:
-        kind = type(error).__name__
-        if re.search("Credential|Token|Profile|SSO|Login", kind):
-            return (
-                f"no usable AWS credentials ({kind}): in a workflow set image.role, elsewhere log in with "
-                "`aws sso login` or set AWS_PROFILE"
-            )
-        return f"ECR in {self.place.region} cannot be reached: {error}"
+            raise
 
     @property
     def _arn(self) -> str:
-        return f"arn:aws:ecr:{self.place.region}:{self.place.account}:repository/{self.repository}"
-
-
-def _boto3() -> Any:
-    """The package, before anything of it is used: only who publishes to ECR has it."""
-    try:
-        import boto3
-    except ImportError as error:
-        raise GeneratorError(
-            "publishing to ECR needs boto3: install the command with its extra `aws`, or `pip install boto3`"
-        ) from error
-    return boto3
+        return (
+            f"arn:{self.place.partition}:ecr:{self.place.region}:{self.place.account}:repository/{self.repository}"
+        )
 
 
 class _Missing(GeneratorError):

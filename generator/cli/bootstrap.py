@@ -8,6 +8,7 @@ from generator.cli import LazyGroup
 
 # The function is `command` in generator.cli.bootstrap_<name>.
 SYSTEMS: dict[str, str] = {
+    "aws": "The release role and the image repository.",
     "github": "Environments, reviewers and rules of the repository.",
 }
 

@@ -27,6 +27,14 @@ class Ecr:
     account: str
     region: str
 
+    @property
+    def partition(self) -> str:
+        """The part of AWS that ARNs there begin with."""
+        for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+            if self.region.startswith(prefix):
+                return partition
+        return "aws"
+
 
 @dataclass(frozen=True)
 class Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,7 @@ from generator.yamlio import Document, Path_
 # Path, the values that work (none where the key must be left out), and what to do.
 Row = tuple[Path_, tuple[str, ...], str]
 _NOT_YET: tuple[Row, ...] = (
-    (("repository", "id"), (), "leave it out"),
-    (("repository", "owner_id"), (), "leave it out"),
     (("train", "indexes"), (), "leave it out; only the default package index is used"),
-    (("train", "role"), (), "leave it out"),
     (("train", "feast"), (), "leave it out"),
     (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
     (("deploy", "repository"), ("same",), "use same"),
@@ -55,6 +53,18 @@ def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, 
     for path, works, advice in rows:
         if _at(document.data, path) not in (None, False, [], *works):
             yield path, f"{_dotted(path)} is not supported yet: {advice}"
+    if message := _training_role(config):
+        yield ("train", "role"), message
+
+
+def _training_role(config: ModelFile) -> str | None:
+    role = config.train.role
+    account = re.match(r"\d{12}(?=\.dkr\.ecr)", config.image.registry)
+    if role and (account is None or account[0] != role.split(":")[4]):
+        return "train.role is supported only in the account of an ECR registry (image.registry) yet: leave it out"
+    if role and role == config.image.role:
+        return "train.role is the role that publishes (image.role): the script must never have it; name another"
+    return None
 
 
 def _at(data: Any, path: Path_) -> Any:

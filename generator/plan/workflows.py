@@ -31,7 +31,9 @@ class Aws:
     """How a job gets AWS credentials."""
 
     role: str  # an ARN, or an expression that reads it
-    ecr: Ecr
+    ecr: Ecr  # whose account and region they are for
+    what: str  # the role is for
+    seconds: int | None = None  # how long; None: an hour
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,9 @@ def _minutes(job: Job, model: Model) -> int:
 def _environment(job: Job, model: Model) -> str | None:
     if job.assumes_release_role:
         return PUBLISH_ENVIRONMENT
-    has_secrets = bool(model.config.train.secrets or model.config.tracking.secret)
-    return TRAIN_ENVIRONMENT if job.gets_training_secrets and has_secrets else None
+    train = model.config.train
+    needs_one = bool(train.secrets or train.role or model.config.tracking.secret)
+    return TRAIN_ENVIRONMENT if job.gets_training_secrets and needs_one else None
 
 
 def _permissions(job: Job, model: Model, push: Push | None) -> Iterator[Permission]:
@@ -158,16 +161,20 @@ def _permissions(job: Job, model: Model, push: Push | None) -> Iterator[Permissi
         yield push.permission
     else:
         yield Permission("contents", "read", "check the tag out")
-    if _aws(job, model):
-        yield Permission("id-token", "write", "assume the AWS role that publishes")
+    if aws := _aws(job, model):
+        yield Permission("id-token", "write", f"assume the AWS role {aws.what}")
     if job.assumes_release_role and _on_ghcr(model):
         yield Permission("packages", "write", "push the image")
 
 
 def _aws(job: Job, model: Model) -> Aws | None:
-    if not (job.assumes_release_role and model.ecr):
-        return None
-    return Aws(model.config.image.role or f"${{{{ vars.{ROLE_VARIABLE} }}}}", model.ecr)
+    """The release role trusts another environment than the training job's, whose code is the user's."""
+    if model.ecr and job.assumes_release_role:
+        return Aws(model.config.image.role or f"${{{{ vars.{ROLE_VARIABLE} }}}}", model.ecr, "that publishes")
+    if model.ecr and job.gets_training_secrets and model.config.train.role:
+        seconds = _minutes(job, model) * 60
+        return Aws(model.config.train.role, model.ecr, "for training", seconds if seconds > 3600 else None)
+    return None
 
 
 def _login(job: Job, model: Model) -> Login | None:

@@ -63,14 +63,8 @@ colour: 1
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("repository: {owner_id: 1}", "5:14: repository.owner_id is not supported yet"),
         ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
-        ("deploy: {push: {mode: app}}", "5:17: deploy.push.mode is not supported yet"),
         ("deploy: {repository: https://github.com/a/b}", "5:10: deploy.repository is not supported yet"),
-        (
-            "deploy: {environments: {a: {via: pull-request}}}",
-            "5:29: deploy.environments.a.via is not supported yet",
-        ),
         ("deploy: {environments: {a: {approval: true}}}", "deploy.environments.a.approval is not supported yet"),
         ("deploy: {environments: {a: {rollback_on_failure: true}}}", "rollback_on_failure is not supported yet"),
         (
@@ -85,11 +79,29 @@ def test_a_key_whose_feature_is_missing_is_refused(tmp_path: Path, more: str, me
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("key", ["indexes: [{name: a, url: https://x.example.com}]", "feast: {repo: r, view: v}",
-                                 "role: arn:aws:iam::123456789012:role/r"])  # fmt: skip
+@pytest.mark.parametrize("key", ["indexes: [{name: a, url: https://x.example.com}]", "feast: {repo: r, view: v}"])
 def test_a_training_key_whose_feature_is_missing_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(InvalidInput, match=f"train.{key.split(':')[0]} is not supported yet"):
         write(tmp_path, SMALLEST.replace("{script: train.py}", f"{{script: train.py, {key}}}"))
+
+
+@pytest.mark.parametrize(
+    ("registry", "message"),
+    [
+        ("ghcr.io", "5:5: train.role is supported only in the account of an ECR registry"),
+        ("210987654321.dkr.ecr.eu-north-1.amazonaws.com", "train.role is supported only in the account"),
+        (
+            "123456789012.dkr.ecr.eu-north-1.amazonaws.com, role: 'arn:aws:iam::123456789012:role/r'",
+            "train.role is the role that publishes (image.role)",
+        ),
+    ],
+)
+def test_a_training_role_is_one_of_its_own(tmp_path: Path, registry: str, message: str) -> None:
+    role = "role: arn:aws:iam::123456789012:role/r"
+    text = f"version: 1\nname: churn\nimage: {{registry: {registry}}}\ntrain:\n    {role}\n    script: train.py\n"
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, text)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(

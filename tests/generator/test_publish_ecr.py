@@ -81,7 +81,10 @@ def test_a_missing_permission_is_named_with_its_resource(stub: Stubber) -> None:
         ("AccessDeniedException", "AWS denies ecr:DescribeRepositories"),
         ("ExpiredTokenException", "have expired"),
         ("UnrecognizedClientException", "does not know these credentials in eu-north-1"),
-        ("ServerException", "refuses describe_repositories for team/churn"),
+        (
+            "ServerException",
+            "refuses describe_repositories for arn:aws:ecr:eu-north-1:123456789012:repository/team/churn",
+        ),
     ],
 )
 def test_refusals_say_what_to_do(stub: Stubber, code: str, said: str) -> None:

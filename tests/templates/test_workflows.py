@@ -14,7 +14,7 @@ from generator.render import data_text, text_of
 from tests import parts
 from tests.checks.rules import broken
 from tests.checks.tools import TOOLS, installed
-from tests.templates.workflow_variants import GIT_INSTALL, VARIANTS, parsed, workflows, workspace
+from tests.templates.workflow_variants import GIT_INSTALL, TRAINING_ROLE, VARIANTS, parsed, workflows, workspace
 
 RELEASE = ".github/workflows/release.yml"
 
@@ -165,7 +165,9 @@ def test_user_code_never_meets_a_token_that_writes(variant: str) -> None:
         for job in JOBS:
             planned = workflow["jobs"].get(job.name)
             if planned is not None and job.runs_user_code:
-                assert planned["permissions"] == {"contents": "read"}, f"{path}: {job.name}"
+                identity = {"id-token": "write"} if planned.get("environment") == "tagship-train" else {}
+                rights = {"contents": "read", **(identity if variant == "training-role" else {})}
+                assert planned["permissions"] == rights, f"{path}: {job.name}"
                 assert "github.token" not in str(planned), f"{path}: {job.name}"
 
 
@@ -199,6 +201,7 @@ def test_a_secret_cannot_take_the_place_of_our_variables() -> None:
         ("smallest", {"publish": "tagship-publish"}),
         ("tracking", {"publish": "tagship-publish"}),
         ("training-secrets", {"train": "tagship-train", "publish": "tagship-publish"}),
+        ("training-role", {"train": "tagship-train", "publish": "tagship-publish"}),
         ("tracking-secret", {"train": "tagship-train", "publish": "tagship-publish"}),
         ("other-registry", {"publish": "tagship-publish"}),
     ],
@@ -213,6 +216,20 @@ def test_aws_credentials_are_bound_to_the_registrys_account() -> None:
         "aws-region": "eu-north-1",
         "allowed-account-ids": "123456789012",
     }
+
+
+def test_the_training_role_is_assumed_where_the_release_role_trusts_nobody() -> None:
+    jobs = release("training-role")["jobs"]
+    assert step(jobs["train"], "Assume")["with"] == {
+        "role-to-assume": TRAINING_ROLE,
+        "aws-region": "eu-north-1",
+        "allowed-account-ids": "123456789012",
+        "role-duration-seconds": (120 + 30) * 60,
+    }
+    assert jobs["train"]["environment"] != jobs["publish"]["environment"]
+    assert step(jobs["publish"], "Assume")["with"]["role-to-assume"] != TRAINING_ROLE
+    others = [name for name, job in jobs.items() if "id-token" in job["permissions"]]
+    assert others == ["train", "publish"]
 
 
 def test_without_a_role_an_administrator_names_it() -> None:

@@ -14,6 +14,7 @@ from generator.yamlio import parse
 from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
 
 GIT_INSTALL = "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef01234567"
+TRAINING_ROLE = "arn:aws:iam::123456789012:role/churn-training"
 EVERYTHING = """\
 version: 1
 name: churn
@@ -44,6 +45,7 @@ ROOT_MODELS: dict[str, str] = {
     "other-registry": _smallest("registry.example.com:5000"),
     "arm64": SMALLEST.replace("amazonaws.com}", "amazonaws.com, platform: linux/arm64}"),
     "training-secrets": SMALLEST.replace("train.py}", "train.py, secrets: [TOKEN]}"),
+    "training-role": SMALLEST.replace("train.py}", f"train.py, timeout: 7200, role: '{TRAINING_ROLE}'}}"),
     "tracking": model_yaml("tracking: {uri: 'http://mlflow.example.com:5000'}\n"),
     "tracking-secret": model_yaml(
         "tracking: {uri: 'https://mlflow.example.com', secret: MLFLOW_TRACKING_TOKEN}\n"
