@@ -366,16 +366,19 @@ def test_runs_are_kept_where_no_server_has_them() -> None:
     assert kept("tracking") == []
 
 
-def test_pull_requests_get_one_job_that_only_reads() -> None:
-    workflow = parsed("everything")[".github/workflows/pull-request.yml"]
-    assert rights(workflow) == {"validate": {"contents": "read"}}
+def test_a_pull_requests_jobs_read_and_one_comments() -> None:
+    workflow = parsed("many")[".github/workflows/pull-request.yml"]
+    assert set(workflow["on"]) == {"pull_request", "merge_group"}
+    rights = {name: job["permissions"] for name, job in workflow["jobs"].items()}
+    assert rights == {
+        "validate": {"contents": "read"},
+        "rehearse-churn": {"contents": "read"},
+        "rehearse-demand-forecast": {"contents": "read"},
+        "preview": {"contents": "read", "pull-requests": "write"},
+    }
     assert "secrets." not in str(workflow)
-    assert [
-        step["run"] for step in workflow["jobs"]["validate"]["steps"] if "generator" in step.get("run", "")
-    ] == [
-        "generator validate",
-        "generator generate --check",
-    ]
+    with_token = [name for name, job in workflow["jobs"].items() if "github.token" in str(job)]
+    assert with_token == ["preview"], "user code beside a token"
 
 
 def test_values_of_the_script_stay_out() -> None:
