@@ -24,7 +24,10 @@ from tests.generator.test_cli import generator
 from tests.generator.workspaces import model_yaml
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
-SOURCE = ("pyproject.toml", "README.md", "LICENSE", "generator", "inference", "templates", "k8s")
+SOURCE = (
+    *("pyproject.toml", "README.md", "LICENSE", "generator", "inference", "templates"),
+    *("k8s/base", "k8s/components"),
+)
 PROJECT = Path(__file__).parents[2]
 
 
@@ -34,7 +37,7 @@ def vendor(root: Path) -> None:
         source, target = PROJECT / name, root / "vendor/tagship" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "overlays", "reconciler"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, target)
 
