@@ -74,8 +74,8 @@ def test_which_workflows_a_model_gets() -> None:
 def test_promotions_go_from_each_environment_to_the_next() -> None:
     jobs = parsed("three-environments")[".github/workflows/promote.yml"]["jobs"]
     assert {name: job["name"] for name, job in jobs.items()} == {
-        "live": "From staging to live",
-        "edge": "From live to edge",
+        "to-live": "From staging to live",
+        "to-edge": "From live to edge",
     }
 
 
