@@ -60,6 +60,15 @@ def to_stdout() -> Console:
     return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=wide)
 
 
+def hand_on(name: str, value: str) -> None:
+    """One line as an output of this step, on a runner."""
+    if "\n" in value:
+        raise ValueError("an output is one line")
+    if path := os.environ.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(f"{name}={value}\n")
+
+
 def summarise(text: str) -> None:
     """Adds Markdown to the job's summary, on a runner."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):

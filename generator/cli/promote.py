@@ -56,11 +56,32 @@ def _report(model: Model, done: Promotion, by: str, *, by_commit: bool) -> None:
     if not done.changed:
         click.echo(f"{told} runs there already")
         return
-    text = evidence_text(done, by=by)
+    text, url = evidence_text(done, by=by), None
     if by_commit:
         click.echo(f"{told}, commit {done.commit[:12]}")
     else:
-        where = f"Pull request: {open_pull_request(model, done, text, os.environ)}"
+        url = open_pull_request(model, done, text, os.environ)
+        where = f"Pull request: {url}"
         click.echo(f"{told} waits on {done.branch}\n{where}")
         text += f"\n{where}"
     summarise(text)
+    _hand_on(done, by, url)
+
+
+def _hand_on(done: Promotion, by: str, url: str | None) -> None:
+    from generator.cli.output import hand_on
+    from generator.outcome import OUTPUT, Outcome
+
+    evidence = done.evidence
+    outcome = Outcome(
+        what="proposed" if url else "promoted",
+        model=evidence.model,
+        environment=evidence.environment,
+        version=evidence.entry.version,
+        before=evidence.champion.version if evidence.champion else None,
+        digest=evidence.entry.digest,
+        commit=done.commit,
+        by=by,
+        url=url,
+    )
+    hand_on(OUTPUT, outcome.model_dump_json())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from generator.cli.options import complete_environments, model_option, repository_option
+
+if TYPE_CHECKING:
+    from generator.delivery.rollback import RolledBack, Wanted
 
 
 @click.command()
@@ -37,5 +41,24 @@ def command(environment: str, reason: str, to: str | None, root: Path, model_nam
     with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
         done = rollback(model, wanted, deployer(root, Path(folder, "clone"), World(terminal)))
     if done:
+        _hand_on(model.name, wanted, done)
         click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again")
         click.echo(f"commit {done.commit[:12]}; pull it, and release the fix as a higher version than {done.bad}")
+
+
+def _hand_on(model: str, wanted: Wanted, done: RolledBack) -> None:
+    from generator.cli.output import hand_on
+    from generator.outcome import OUTPUT, Outcome
+
+    outcome = Outcome(
+        what="rolled-back",
+        model=model,
+        environment=wanted.environment,
+        version=done.version,
+        before=done.bad,
+        digest=done.digest,
+        commit=done.commit,
+        by=wanted.by,
+        reason=wanted.reason,
+    )
+    hand_on(OUTPUT, outcome.model_dump_json())
