@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from generator.config.model import Model
     from generator.delivery.promotion import Promotion
 
+_RESUME = (
+    "If the gate or the ledger refused the version: release a better one as a higher version, and promote that.",
+    "If an approval, a right, a rule of the branch or the network was the cause: re-run the failed job. A "
+    "promotion that is done already is not done twice.",
+)
+
 
 @click.command()
 @click.argument("environment", shell_complete=complete_environments)
@@ -27,21 +33,22 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
     import os
     import tempfile
 
-    from generator.cli.output import Terminal
+    from generator.cli.output import Terminal, failure_summarised
     from generator.config.model import load
     from generator.delivery.promotion import Asked, promote, propose, source_of
     from generator.promoting import require_approval
     from generator.wiring import World, deployer, who
 
-    model = load(root).model(model_name)
-    source_of(model, environment)
-    require_approval(model, environment, os.environ)
-    asked, terminal = Asked(environment, who(), version), Terminal()
-    by_commit = model.target(environment).settings.via == "commit"
-    with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
-        bring = promote if by_commit else propose
-        done = bring(model, asked, deployer(root, Path(folder, "clone"), World(terminal)))
-    _report(model, done, asked.by, by_commit=by_commit)
+    with failure_summarised("promote", _RESUME):
+        model = load(root).model(model_name)
+        source_of(model, environment)
+        require_approval(model, environment, os.environ)
+        asked, terminal = Asked(environment, who(), version), Terminal()
+        by_commit = model.target(environment).settings.via == "commit"
+        with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
+            bring = promote if by_commit else propose
+            done = bring(model, asked, deployer(root, Path(folder, "clone"), World(terminal)))
+        _report(model, done, asked.by, by_commit=by_commit)
 
 
 def _report(model: Model, done: Promotion, by: str, *, by_commit: bool) -> None:
