@@ -39,6 +39,10 @@ class Version:
         )
         return tuple(int(n) for n in core.split(".")), not pre, parts
 
+    @property
+    def prerelease(self) -> bool:
+        return "-" in self.text
+
     def __lt__(self, other: Version) -> bool:
         return self._key < other._key
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from generator.adapters.github.environments import EnvironmentSettings, Pattern
 from generator.adapters.github.facts import Reviewer
 from generator.config.model import Model, Target, Workspace
-from generator.plan.naming import approval_environment
+from generator.plan.naming import NOTIFY_ENVIRONMENT, approval_environment
 from generator.plan.pipeline import JOBS
 from generator.plan.workflows import PlannedJob, plan_job
 
@@ -41,7 +41,7 @@ def wanted_environments(workspace: Workspace) -> tuple[WantedEnvironment, ...]:
     """What the generated workflows name, in order."""
     found: dict[str, WantedEnvironment] = {}
     for model in workspace:
-        for one in (*_of_jobs(model), *_of_approvals(model)):
+        for one in (*_of_jobs(model), *_of_messages(model), *_of_approvals(model)):
             before = found.setdefault(one.name, one)
             found[one.name] = replace(
                 before,
@@ -64,6 +64,13 @@ def _of_jobs(model: Model) -> Iterator[WantedEnvironment]:
         # Promotions and rollbacks push, too; they run on the branch.
         branch = {Pattern("branch", model.config.repository.branch)} if planned.push else set()
         yield WantedEnvironment(planned.environment, tags | branch, secrets=secrets, variables=variables)
+
+
+def _of_messages(model: Model) -> Iterator[WantedEnvironment]:
+    """Releases tell what happened from a tag, promotions and rollbacks from the branch."""
+    if (webhook := model.config.notify.webhook) is not None:
+        patterns = {Pattern("tag", release_tags(model)), Pattern("branch", model.config.repository.branch)}
+        yield WantedEnvironment(NOTIFY_ENVIRONMENT, frozenset(patterns), secrets=frozenset({webhook}))
 
 
 def _expressions(job: PlannedJob) -> Iterator[str]:

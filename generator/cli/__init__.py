@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "rollback": "Let an environment run an earlier version again.",
     "bootstrap": "Set up AWS and GitHub for releases.",
     "prune": "Delete released images that no ledger names.",
+    "announce": "Tell how a release, promotion or rollback ended.",
     "stage": "Run one stage of a release.",
     "serve": "Serve a model on this machine.",
     "request": "Print a curl command for a served model.",

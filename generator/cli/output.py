@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +58,28 @@ def to_stdout() -> Console:
     """For what the user asked to see, as opposed to progress. A pipe or a log gets tables as wide as they are."""
     wide = None if sys.stdout.isatty() else 200
     return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=wide)
+
+
+@contextmanager
+def failure_summarised(what: str, advice: Sequence[str]) -> Iterator[None]:
+    """Where the block fails, the job's summary says why, and how to go on."""
+    try:
+        yield
+    except Exception as error:
+        from generator.preview.markdown import fence
+
+        listed = "\n".join(f"- {line}" for line in advice)
+        summarise(f"**{what}** failed:\n\n{fence([str(error)], 'text')}\n\nHow to go on:\n\n{listed}")
+        raise
+
+
+def hand_on(name: str, value: str) -> None:
+    """One line as an output of this step, on a runner."""
+    if "\n" in value:
+        raise ValueError("an output is one line")
+    if path := os.environ.get("GITHUB_OUTPUT"):
+        with Path(path).open("a", encoding="utf-8") as stream:
+            stream.write(f"{name}={value}\n")
 
 
 def summarise(text: str) -> None:

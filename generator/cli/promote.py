@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from generator.config.model import Model
     from generator.delivery.promotion import Promotion
 
+_RESUME = (
+    "If the gate or the ledger refused the version: release a better one as a higher version, and promote that.",
+    "If an approval, a right, a rule of the branch or the network was the cause: re-run the failed job. A "
+    "promotion that is done already is not done twice.",
+)
+
 
 @click.command()
 @click.argument("environment", shell_complete=complete_environments)
@@ -27,23 +33,23 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
     import os
     import tempfile
 
-    from generator.cli.output import Terminal
+    from generator.cli.output import Terminal, failure_summarised
     from generator.config.model import load
     from generator.delivery.promotion import Asked, promote, propose, source_of
     from generator.promoting import require_approval, shown
     from generator.wiring import World, deployer, who
 
-    model = load(root).model(model_name)
-    source_of(model, environment)
-    require_approval(model, environment, os.environ)
-    asked, terminal = Asked(environment, who(), version), Terminal()
-    by_commit = model.target(environment).settings.via == "commit"
-    with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
-        bring = promote if by_commit else propose
-        clone = Path(folder, "clone")
-        done = bring(model, asked, deployer(root, clone, World(terminal)))
-        text = shown(done, clone, by=asked.by)
-    _report(model, done, text, by_commit=by_commit)
+    with failure_summarised("promote", _RESUME):
+        model = load(root).model(model_name)
+        source_of(model, environment)
+        require_approval(model, environment, os.environ)
+        asked, terminal = Asked(environment, who(), version), Terminal()
+        by_commit = model.target(environment).settings.via == "commit"
+        with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
+            bring, clone = promote if by_commit else propose, Path(folder, "clone")
+            done = bring(model, asked, deployer(root, clone, World(terminal)))
+            text = shown(done, clone, by=asked.by)
+        _report(model, done, text, by_commit=by_commit)
 
 
 def _report(model: Model, done: Promotion, text: str, *, by_commit: bool) -> None:
@@ -57,10 +63,33 @@ def _report(model: Model, done: Promotion, text: str, *, by_commit: bool) -> Non
     if not done.changed:
         click.echo(f"{told} runs there already")
         return
+    url = None
     if by_commit:
         click.echo(f"{told}, commit {done.commit[:12]}")
     else:
-        where = f"Pull request: {open_pull_request(model, done, text, os.environ)}"
+        url = open_pull_request(model, done, text, os.environ)
+        where = f"Pull request: {url}"
         click.echo(f"{told} waits on {done.branch}\n{where}")
         text += f"\n{where}"
     summarise(text)
+    _hand_on(done, url)
+
+
+def _hand_on(done: Promotion, url: str | None) -> None:
+    from generator.cli.output import hand_on
+    from generator.outcome import OUTPUT, Outcome
+    from generator.wiring import who
+
+    evidence = done.evidence
+    outcome = Outcome(
+        what="proposed" if url else "promoted",
+        model=evidence.model,
+        environment=evidence.environment,
+        version=evidence.entry.version,
+        before=evidence.champion.version if evidence.champion else None,
+        digest=evidence.entry.digest,
+        commit=done.commit,
+        by=who(),
+        url=url,
+    )
+    hand_on(OUTPUT, outcome.model_dump_json())

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from generator.cli.options import complete_environments, model_option, repository_option
+
+if TYPE_CHECKING:
+    from generator.delivery.rollback import RolledBack, Wanted
+
+_RESUME = (
+    "If there is no version to go back to: release the fix as a higher version; it is deployed as any other.",
+    "If a right, a rule of the branch or the network was the cause: re-run the failed job; it goes back once. "
+    "Without GitHub, `generator rollback` does the same from any clone that may push.",
+)
 
 
 @click.command()
@@ -24,18 +34,38 @@ def command(environment: str, reason: str, to: str | None, root: Path, model_nam
     """
     import tempfile
 
-    from generator.cli.output import Terminal
+    from generator.cli.output import Terminal, failure_summarised
     from generator.config.model import load
     from generator.delivery.rollback import Wanted, rollback
     from generator.wiring import World, deployer, who
 
-    model = load(root).model(model_name)
-    model.target(environment)
-    terminal = Terminal()
-    # A workflow's run that is run again asks under the same name, and so goes back once.
-    wanted = Wanted(environment, reason, who(), to, request=os.environ.get("GITHUB_RUN_ID"))
-    with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
-        done = rollback(model, wanted, deployer(root, Path(folder, "clone"), World(terminal)))
+    with failure_summarised("rollback", _RESUME):
+        model = load(root).model(model_name)
+        model.target(environment)
+        terminal = Terminal()
+        # A workflow's run that is run again asks under the same name, and so goes back once.
+        wanted = Wanted(environment, reason, who(), to, request=os.environ.get("GITHUB_RUN_ID"))
+        with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
+            done = rollback(model, wanted, deployer(root, Path(folder, "clone"), World(terminal)))
     if done:
+        _hand_on(model.name, wanted, done)
         click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again")
         click.echo(f"commit {done.commit[:12]}; pull it, and release the fix as a higher version than {done.bad}")
+
+
+def _hand_on(model: str, wanted: Wanted, done: RolledBack) -> None:
+    from generator.cli.output import hand_on
+    from generator.outcome import OUTPUT, Outcome
+
+    outcome = Outcome(
+        what="rolled-back",
+        model=model,
+        environment=wanted.environment,
+        version=done.version,
+        before=done.bad,
+        digest=done.digest,
+        commit=done.commit,
+        by=wanted.by,
+        reason=wanted.reason,
+    )
+    hand_on(OUTPUT, outcome.model_dump_json())

@@ -23,18 +23,17 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
 
     The tag must be checked out. What the stage did is kept in .tagship/<model>-<version>/<stage>.json.
     """
-    from generator.cli.output import Terminal, summarise
+    from generator.cli.output import Terminal, failure_summarised, summarise
     from generator.config.model import load
+    from generator.plan.pipeline import RESUME
     from generator.wiring import World, release_of, run_stage
 
     terminal = Terminal()
     stage = Stage(name)
-    release = release_of(load(root), tag)
-    try:
+    resume = RESUME[stage]
+    with failure_summarised(f"{name}", (resume.repository, resume.elsewhere)):
+        release = release_of(load(root), tag)
         with terminal.working_on(name):
             artifact = run_stage(stage, release, World(terminal, older_because=older_because), again=again)
-    except Exception as error:
-        summarise(f"**{name}** of {release.id} failed:\n\n```text\n{error}\n```\n\nResume: re-run the failed job.")
-        raise
     terminal.say(f"{name} is done: {release.store.path(name)}")
     summarise(f"**{name}** of {release.id} is done: {artifact.summary}")

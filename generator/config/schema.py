@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from generator.config import types as t
+from generator.config.automation import Notify, Retrain
 from generator.config.rate_limit import RateLimited
 from generator.config.resources import Resources, ResourcesOverride
+from generator.config.tracing import Tracing
 from generator.config.types import Section
 
 
@@ -153,28 +154,6 @@ class Hooks(Section):
     )
 
 
-class Tracing(Section):
-    """Spans of requests, sent to an OpenTelemetry collector."""
-
-    endpoint: t.WebUrl = Field(
-        description="The collector's OTLP/HTTP address without /v1/traces, such as http://otel-collector:4318."
-    )
-
-    @property
-    def port(self) -> int:
-        """The port that pods must be allowed to reach."""
-        address = urlsplit(self.endpoint)
-        return address.port or (443 if address.scheme == "https" else 80)
-
-    @model_validator(mode="after")
-    def _port(self) -> Tracing:
-        try:
-            self.port  # noqa: B018 - it raises where it is none
-        except ValueError:
-            raise ValueError("the port must be from 1 to 65535") from None
-        return self
-
-
 class Serve(Section):
     """How the model is served."""
 
@@ -285,6 +264,8 @@ class ModelFile(Section):
     image: Image = Field(description=Image.__doc__)
     serve: Serve = Field(default_factory=Serve.model_construct, description=Serve.__doc__)
     deploy: Deploy = Field(default_factory=Deploy.model_construct, description=Deploy.__doc__)
+    retrain: Annotated[Retrain | None, t.NotEmpty] = Field(None, description=Retrain.__doc__)
+    notify: Notify = Field(default_factory=Notify.model_construct, description=Notify.__doc__)
     pipeline: Pipeline = Field(default_factory=Pipeline.model_construct, description=Pipeline.__doc__)
 
 

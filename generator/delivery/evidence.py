@@ -16,18 +16,19 @@ def evidence_text(promotion: Promotion, *, by: str, commit_url: str | None = Non
         ("trained from", commit),
         ("run", f"`{entry.run}`" + (f", registered version {entry.registered}" if entry.registered else "")),
         ("data", f"`{entry.data}`" if entry.data else "no hash was logged"),
-        ("golden replay", _golden(entry)),
+        ("golden replay", golden_text(entry)),
         (f"in {evidence.source} since", entry.at),
         ("asked for by", f"`{by.replace('`', '')}`"),
     ]
     lines = [f"Promotes **{evidence.model}** from `{evidence.source}` to `{evidence.environment}`.", ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows), ""]
-    lines += [*_metrics(entry, evidence.champion), ""]
+    lines += [*metrics_table(entry, evidence.champion), ""]
     lines += [f"- {sentence}" for sentence in evidence.passed] or ["No thresholds in `gate.metrics`."]
     return "\n".join(lines) + "\n"
 
 
-def _golden(entry: Entry) -> str:
+def golden_text(entry: Entry) -> str:
+    """What was replayed against the image."""
     if entry.golden is None:
         return "not recorded"
     if entry.golden == 0:
@@ -35,7 +36,7 @@ def _golden(entry: Entry) -> str:
     return f"{entry.golden} rows answered as in training, by `{entry.runtime or 'pyfunc'}`"
 
 
-def _metrics(entry: Entry, champion: Entry | None) -> list[str]:
+def metrics_table(entry: Entry, champion: Entry | None) -> list[str]:
     """A table of both versions' metrics; none where none was logged."""
     theirs = champion.metrics if champion else {}
     names = sorted({*entry.metrics, *theirs})[:50]

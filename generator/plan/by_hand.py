@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from generator.config.model import Model
+from generator.plan.announce import announce_change
 from generator.plan.credentials import Permission, Push, push_of
 from generator.plan.files import PlannedFile
 from generator.plan.naming import approval_environment, deploy_group, workflow_file
@@ -31,11 +32,21 @@ def plan_by_hand(model: Model, common: Mapping[str, object]) -> Iterator[Planned
         "model": model,
         "environments": environments,
         "push": push_of(model, "push the rollback's commit, and delete the branch of a promotion"),
+        "told": announce_change(model, "rollback", ["rollback"]),
     }
     yield PlannedFile(workflow_file("rollback", model), "templates/workflows/rollback.yml", rollback)
     if len(environments) > 1:
-        values = {**common, "model": model, "jobs": tuple(_promotions(model))}
+        jobs = tuple(_promotions(model))
+        told = announce_change(model, "promotion", _names(jobs))
+        values = {**common, "model": model, "jobs": jobs, "told": told}
         yield PlannedFile(workflow_file("promote", model), "templates/workflows/promote.yml", values)
+
+
+def _names(jobs: Iterable[PromotionJob]) -> Iterator[str]:
+    for job in jobs:
+        if job.approval:
+            yield f"approve-{job.environment}"
+        yield f"to-{job.environment}"
 
 
 def _promotions(model: Model) -> Iterator[PromotionJob]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from generator.config.model import Model
 
+# Holds the webhook's address; without reviewers, or every message would wait for one.
+NOTIFY_ENVIRONMENT = "tagship-notify"
+
 
 def workflow_file(kind: str, model: Model) -> str:
     """The path of a model's workflow: `release.yml` for a root model, else `release-<name>.yml`."""
@@ -13,6 +16,11 @@ def workflow_file(kind: str, model: Model) -> str:
 def deploy_group(model: Model, environment: str) -> str:
     """The concurrency group of what changes an environment."""
     return f"tagship-deploy-{model.name}-{environment}"
+
+
+def deployment_environment(model: Model, environment: str) -> str:
+    """How GitHub's list of deployments calls an environment; no job names it, so nothing waits for it."""
+    return environment if model.at_root else f"{model.name}-{environment}"
 
 
 def approval_environment(model: Model, environment: str) -> str:

@@ -28,6 +28,46 @@ SUMMARY: dict[Stage, str] = {
     Stage.OBSERVE: "see what the cluster runs",
 }
 
+
+@dataclass(frozen=True)
+class Resume:
+    """How to go on after a stage failed, for the job's summary."""
+
+    repository: str  # where the cause is in what was committed
+    elsewhere: str  # where it is not: a network, a service, a right
+
+
+_NEW_TAG = (
+    "commit the fix and release the next version (`generator release`). A tag keeps its commit, so running this "
+    "job again ends the same way."
+)
+_FROM_HERE = (
+    "re-run the failed job: it goes on from what the earlier jobs handed on. Re-running all jobs trains again, "
+    "and ends with the image that was published first."
+)
+_BEFORE = Resume(
+    f"If the cause is in the repository (script, requirements, thresholds, model.yaml): {_NEW_TAG}",
+    "If it is not (a network, the tracking server, a secret): re-run the failed job. Nothing was published.",
+)
+RESUME: dict[Stage, Resume] = {
+    Stage.TRAIN: _BEFORE,
+    Stage.GATE: _BEFORE,
+    Stage.REGISTER: _BEFORE,
+    Stage.PACKAGE: _BEFORE,
+    Stage.PUBLISH: Resume(
+        f"If the tag of the image is taken by another commit, or the image is refused: {_NEW_TAG}",
+        f"If a right, the registry or the network was the cause: {_FROM_HERE}",
+    ),
+    Stage.DEPLOY: Resume(
+        f"If the version was rejected, or is not newer than what ran there: {_NEW_TAG}",
+        f"If a right, a rule of the branch or the network was the cause: {_FROM_HERE}",
+    ),
+    Stage.OBSERVE: Resume(
+        "The overlay's commit is pushed. If the version is bad: `generator rollback`, then release the fix.",
+        f"If it could only not be seen: {_FROM_HERE}",
+    ),
+}
+
 # Stages that talk to the tracking server, whose user and password may be among the training secrets.
 TRACKING: frozenset[Stage] = frozenset({Stage.TRAIN, Stage.REGISTER})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from generator.config.model import Ecr, Model, Workspace
 from generator.plan import pins
+from generator.plan.announce import announce_release
 from generator.plan.by_hand import plan_by_hand
 from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
 from generator.plan.files import PlannedFile
@@ -94,7 +95,9 @@ def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, 
         PlannedFile(".github/workflows/pull-request.yml", "templates/workflows/pull-request.yml", pull_request),
     ]
     for model in workspace:
-        values = {**common, "model": model, "jobs": tuple(plan_job(job, model) for job in JOBS)}
+        jobs = tuple(plan_job(job, model) for job in JOBS)
+        told = announce_release(model, [job.name for job in jobs], RELEASE)
+        values = {**common, "model": model, "jobs": jobs, "told": told}
         files.append(PlannedFile(workflow_file("release", model), "templates/workflows/release.yml", values))
         files += plan_by_hand(model, common)
     return tuple(files)

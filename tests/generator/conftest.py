@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.generator.chat import Chat, listening
 from tests.generator.github.server import GitHubServer, serving
 
 
@@ -38,3 +39,9 @@ def github() -> Iterator[GitHubServer]:
     with serving(GitHubServer()) as server:
         yield server
     assert not server.violations, "\n".join(server.violations)
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with listening() as told:
+        yield told

@@ -56,7 +56,7 @@ colour: 1
         "model.yaml:11:43: deploy.environments.Prod.namespace must be a Kubernetes namespace: "
         "lower-case letters, digits and -",
         "model.yaml:12:1: unknown key 'colour'; known here: version, name, repository, train, tracking, gate, image, "
-        "serve, deploy, pipeline",
+        "serve, deploy, retrain, notify, pipeline",
     ]
 
 

@@ -57,6 +57,8 @@ HARMLESS: dict[str, Any] = {
         "resources": {"limits": {"memory": "1Gi", "cpu": "1"}, "requests": {"memory": "512Mi", "cpu": "250m"}},
     },
     "deploy": {"engine": "argocd", "environments": {"staging": {"namespace": "churn-staging"}}},
+    "retrain": {"schedule": "0 3 * * 1"},
+    "notify": {"webhook": "CHAT_WEBHOOK"},
     "pipeline": {"install": "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef01234567"},
 }
 PLACES: tuple[Place, ...] = (
@@ -84,6 +86,8 @@ PLACES: tuple[Place, ...] = (
     ("serve", "resources", "limits", "memory"),
     ("serve", "resources", "requests", "cpu"),
     ("deploy", "environments", "staging", "namespace"),
+    ("retrain", "schedule"),
+    ("notify", "webhook"),
     ("pipeline", "install"),
 )
 NASTY = (

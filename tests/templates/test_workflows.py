@@ -85,9 +85,9 @@ def test_what_would_change_a_workflow_and_is_refused(changes: dict[str, Any], wo
 def test_a_promotions_job_is_named_like_no_other() -> None:
     """Environments may be called `true` or `approve-live`: neither a key of another kind, nor one that is there."""
     jobs = parsed("environments-named-like-approvals")[".github/workflows/promote.yml"]["jobs"]
-    assert list(jobs) == ["approve-live", "to-live", "approve-approve-live", "to-approve-live"]
+    assert list(jobs) == ["approve-live", "to-live", "approve-approve-live", "to-approve-live", "announce"]
     jobs = parsed("environments-named-like-jobs")[".github/workflows/promote.yml"]["jobs"]
-    assert list(jobs) == ["approve-publish", "to-publish", "to-deploy", "to-on", "to-true"]
+    assert list(jobs) == ["approve-publish", "to-publish", "to-deploy", "to-on", "to-true", "announce"]
 
 
 def test_a_secrets_name_stays_text() -> None:
@@ -113,12 +113,13 @@ def test_promotions_go_from_each_environment_to_the_next() -> None:
     assert {name: job["name"] for name, job in jobs.items()} == {
         "to-live": "From staging to live",
         "to-edge": "From live to edge",
+        "announce": "Announce",
     }
 
 
 def test_a_rollback_waits_for_nothing() -> None:
     workflow = parsed("app")[".github/workflows/rollback.yml"]
-    (job,) = workflow["jobs"].values()
+    job = workflow["jobs"]["rollback"]
     assert "${{ github.run_id }}" in workflow["concurrency"]["group"], "a group that others share"
     assert "concurrency" not in job
     assert "needs" not in job
@@ -127,7 +128,10 @@ def test_a_rollback_waits_for_nothing() -> None:
 
 @pytest.mark.parametrize("kind", ["release", "rollback", "promote"])
 def test_with_an_app_only_its_token_writes(kind: str) -> None:
-    for name, job in parsed("app")[f".github/workflows/{kind}.yml"]["jobs"].items():
+    jobs = parsed("app")[f".github/workflows/{kind}.yml"]["jobs"]
+    for name, job in jobs.items():
+        if name == "announce":
+            continue
         rights = {right: access for right, access in job["permissions"].items() if access == "write"}
         assert rights in ({}, {"id-token": "write"}), name
         for text in (str(step) for step in job["steps"]):
@@ -163,8 +167,10 @@ def test_tags_start_a_release() -> None:
 def test_jobs_run_the_stages_one_after_another() -> None:
     jobs = release("smallest")["jobs"]
     calls = [step["run"] for job in jobs.values() for step in job["steps"] if "generator" in step.get("run", "")]
+    assert calls.pop() == 'generator announce release --release "$RELEASE"'
     assert calls == [f'generator stage {stage} --release "$RELEASE" --again' for stage in Stage]
-    assert [job.get("needs") for job in jobs.values()] == [None, "train", "package", "publish", "deploy"]
+    needs = [None, "train", "package", "publish", "deploy", ["train", "package", "publish", "deploy", "observe"]]
+    assert [job.get("needs") for job in jobs.values()] == needs
 
 
 def test_the_release_is_a_full_ref() -> None:
@@ -185,6 +191,7 @@ def test_rights_of_a_release_to_ecr() -> None:
         "publish": {"contents": "read", "id-token": "write"},
         "deploy": {"contents": "write"},
         "observe": {"contents": "read"},
+        "announce": {"contents": "write", "deployments": "write"},
     }
 
 
@@ -307,7 +314,7 @@ def test_the_push_token_is_in_one_step_only() -> None:
         for step in job["steps"]
         if "github.token" in str(step)
     ]
-    assert with_token == [("deploy", "Deploy: commit the digest to the overlay")]
+    assert with_token == [("deploy", "Deploy: commit the digest to the overlay"), ("announce", "Tell it")]
 
 
 def test_deploys_to_one_environment_queue_up() -> None:
@@ -330,7 +337,7 @@ def test_runners() -> None:
     def of(variant: str) -> dict[str, Any]:
         return {name: job["runs-on"] for name, job in release(variant)["jobs"].items()}
 
-    usual = dict.fromkeys([job.name for job in JOBS], "ubuntu-24.04")
+    usual = dict.fromkeys([*(job.name for job in JOBS), "announce"], "ubuntu-24.04")
     assert of("smallest") == usual
     assert of("arm64") == {**usual, "package": "ubuntu-24.04-arm"}
     assert of("own-runner") == {**usual, "train": ["self-hosted", "linux", "X64"]}
@@ -364,6 +371,7 @@ def test_a_job_takes_over_what_earlier_ones_hand_on() -> None:
         "publish": ["package", "image"],
         "deploy": ["publish"],
         "observe": ["deploy"],
+        "announce": ["deploy", "observe"],
     }
 
 
@@ -424,3 +432,40 @@ def test_values_of_the_script_stay_out() -> None:
     text = "".join(workflows("everything").values())
     assert "N_ESTIMATORS" not in text
     assert "GITHUB_TOKEN" not in text
+
+
+# the last job
+
+
+@pytest.mark.parametrize("kind", ["release", "rollback", "promote"])
+@pytest.mark.parametrize("variant", ["app", "notify"])
+def test_the_last_job_waits_for_all_others_and_runs_when_one_failed(variant: str, kind: str) -> None:
+    jobs = dict(parsed(variant)[f".github/workflows/{kind}.yml"]["jobs"])
+    last = jobs.pop("announce")
+    needs = [last["needs"]] if isinstance(last["needs"], str) else last["needs"]
+    assert set(needs) == set(jobs)
+    assert last["if"] == "${{ !cancelled() }}"
+    assert [name for name, job in jobs.items() if "announce" in str(job.get("needs"))] == []
+
+
+def test_the_webhooks_address_is_in_one_step_of_one_environment() -> None:
+    for path, workflow in parsed("notify").items():
+        for name, job in workflow["jobs"].items():
+            steps = [step["name"] for step in job["steps"] if "CHAT_WEBHOOK" in str(step)]
+            told = name == "announce"
+            assert steps == (["Tell it"] if told else []), path
+            assert (job.get("environment") == "tagship-notify") == told, path
+    assert "environment" not in release("smallest")["jobs"]["announce"]
+
+
+def test_an_announcement_takes_nothing_that_user_code_wrote() -> None:
+    from_user_code = {parcel.name for job in JOBS if job.runs_user_code for parcel in job.gives}
+    steps = release("notify")["jobs"]["announce"]["steps"]
+    taken = {step["with"]["name"]: step["if"] for step in steps if "download-artifact" in step.get("uses", "")}
+    assert taken == {name: f"needs.{name}.result == 'success'" for name in ("deploy", "observe")}
+    assert not from_user_code & set(taken)
+
+
+def test_an_environment_cannot_take_the_place_of_the_last_job() -> None:
+    jobs = parsed("environment-called-announce")[".github/workflows/promote.yml"]["jobs"]
+    assert list(jobs) == ["to-announce", "announce"]

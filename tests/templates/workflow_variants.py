@@ -64,6 +64,13 @@ ROOT_MODELS |= {
     ),
     "app": model_yaml("deploy: {push: {mode: app}, environments: {staging: {}, production: {}}}\n"),
 }
+ROOT_MODELS |= {
+    "notify": model_yaml(
+        "notify: {webhook: CHAT_WEBHOOK}\n"
+        "deploy: {environments: {staging: {}, production: {approval: true, via: commit}}}\n"
+    ),
+    "environment-called-announce": model_yaml("deploy: {environments: {staging: {}, announce: {}}}\n"),
+}
 MANY = ("churn", "demand-forecast")
 # More of them, as data: `root`, `many` and `refused`.
 TABLE: dict[str, dict[str, Any]] = parse(

@@ -1,0 +1,50 @@
+"""What happened, read from where it stands: the jobs' ends, the handed-on artifacts, the ledger of the commit."""
+
+from __future__ import annotations
+
+from generator.adapters.git import GitRepository
+from generator.announcing.news import News, Where, changed, not_changed, not_released, released
+from generator.announcing.notes import notes_of
+from generator.artifacts import OverlayCommit, Rollout
+from generator.config.model import Model
+from generator.errors import GeneratorError
+from generator.ledger import Ledger, read_ledger
+from generator.outcome import Needs, failed, read_outcome
+from generator.plan.pipeline import Stage
+from generator.release import Release
+
+
+def release_news(release: Release, needs: Needs, where: Where) -> News:
+    """A release's end. Digest, metrics and the version before come from the ledger that the deploy committed."""
+    model, git = release.model, GitRepository(release.root)
+    if failed(needs) or any(job.result == "skipped" for job in needs.values()):
+        head = f"refs/remotes/origin/{model.config.repository.branch}"
+        return not_released(model, release.version, needs, where, _ledger(git, model, head))
+    deployed = release.read(Stage.DEPLOY, OverlayCommit)
+    seen = release.read(Stage.OBSERVE, Rollout)
+    ledger = _ledger(git, model, deployed.overlay_commit)
+    entry = ledger.current if ledger else None
+    if ledger is None or entry is None or (entry.version, entry.digest) != (str(release.version), deployed.digest):
+        raise GeneratorError(
+            f"deploy.json names commit {deployed.overlay_commit[:12]}, whose ledger does not say that "
+            f"{release.version} runs as {deployed.digest}; the artifact is refused"
+        )
+    before = ledger.history[0] if ledger.history else None
+    notes = notes_of(model, entry, before, deployed, where)
+    return released(model, entry, before, notes, where, f"{seen.state}: {seen.detail}")
+
+
+def change_news(model: Model, kind: str, environment: str, needs: Needs, where: Where) -> News | None:
+    """A promotion's or rollback's end; None where nothing changed, and so nothing is told."""
+    model.target(environment)
+    if failed(needs):
+        return not_changed(model, kind, environment, needs, where)
+    outcome = read_outcome(needs, model=model.name, environment=environment)
+    return changed(model, outcome, where) if outcome else None
+
+
+def _ledger(git: GitRepository, model: Model, commit: str) -> Ledger | None:
+    """The first environment's, as that commit has it."""
+    path = f"{model.overlay(model.targets[0].name)}/release.yaml"
+    text = git.text_at(commit, path)
+    return read_ledger(text, path) if text is not None else None
