@@ -15,7 +15,7 @@ import pytest
 from tests import parts
 from tests.checks.allowed import KINDS, kind_of
 from tests.checks.rules import broken, workflow_of
-from tests.checks.tools import TOOLS, installed
+from tests.checks.tools import TOOLS, how, installed
 from tests.templates.workflow_variants import workflows
 from tests.templates.workflow_variants import VARIANTS as ALL
 
@@ -144,7 +144,7 @@ def test_a_weakened_workflow_is_found(name: str, tmp_path: Path) -> None:
     missed = [file for file in files if not broken(file)]
     if missed and (tool := LEFT_TO.get(name)):
         if not installed(tool):
-            parts.absent(tool, f"put {tool} on the PATH, or source the test bed's env")
+            parts.absent(tool, how(tool))
         missed = [file for file in missed if not TOOLS[tool]([file])]
     assert missed == []
 
