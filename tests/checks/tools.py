@@ -96,6 +96,11 @@ def installed(tool: str) -> bool:
     return all(_find(program) for program in _NEEDS.get(tool, (tool,)))
 
 
+def how(tool: str) -> str:
+    """How to bring a tool that is not installed."""
+    return f"put {' and '.join(_NEEDS.get(tool, (tool,)))} on the PATH, or source the test bed's env"
+
+
 def _find(name: str) -> str | None:
     """The program beside this Python, where the development environment put it, else the one on the PATH."""
     return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)

@@ -15,7 +15,7 @@ from generator.plan.workflows import plan_job, plan_workflows
 from generator.render import data_text, text_of
 from tests import parts
 from tests.checks.rules import broken
-from tests.checks.tools import TOOLS, installed
+from tests.checks.tools import TOOLS, how, installed
 from tests.generator.workspaces import write
 from tests.templates.workflow_variants import (
     GIT_INSTALL,
@@ -67,7 +67,7 @@ def environments(workflow: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize("tool", TOOLS)
 def test_linters_find_nothing(tool: str, every_workflow: list[Path]) -> None:
     if not installed(tool):
-        parts.absent(tool, f"put {tool} on the PATH, or source the test bed's env")
+        parts.absent(tool, how(tool))
     assert TOOLS[tool](every_workflow) == ""
 
 

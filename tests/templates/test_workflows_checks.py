@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests import parts
+from tests.checks import github_parser
 from tests.checks.__main__ import main
 from tests.checks.rules import broken
-from tests.checks.tools import TOOLS, installed
+from tests.checks.tools import TOOLS, how, installed
 from tests.templates.workflow_variants import workflows
 
 RELEASE = ".github/workflows/release.yml"
@@ -48,8 +50,22 @@ def damaged(folder: Path, old: str, new: str) -> Path:
 )
 def test_a_linter_finds_what_it_should(tool: str, old: str, new: str, finding: str, tmp_path: Path) -> None:
     if not installed(tool):
-        parts.absent(tool, f"put {tool} on the PATH, or source the test bed's env")
+        parts.absent(tool, how(tool))
     assert finding in TOOLS[tool]([damaged(tmp_path, old, new)])
+
+
+def test_githubs_parser_is_locked_to_no_registry() -> None:
+    """Any mirror may send the packages; the hashes say that they are the right ones."""
+    lock = json.loads((Path(github_parser.__file__).parent / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert packages
+    assert all("integrity" in package and "resolved" not in package for package in packages.values())
+
+
+def test_a_parser_that_cannot_be_asked_is_a_finding(tmp_path: Path) -> None:
+    if not installed("github-parser"):
+        parts.absent("github-parser", how("github-parser"))
+    assert "ENOENT" in github_parser.findings([tmp_path / "nowhere.yml"])
 
 
 @pytest.mark.parametrize(

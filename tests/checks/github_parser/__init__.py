@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from generator.adapters.shell import run
+from generator.adapters.shell import ProcessFailed, run
 from tests.environments import cache, locked
 
 NEEDS = ("node", "npm")
@@ -22,8 +22,11 @@ _FILES = ("package.json", "package-lock.json", ".npmrc", "findings.mjs")
 
 
 def findings(files: Iterable[Path]) -> str:
-    """What the parser finds but for the one message that is not true; all files in one process."""
-    lines = run("node", str(_installed() / "findings.mjs"), *map(str, files)).splitlines()
+    """What the parser finds but for the one message that is not true, or why it cannot be asked; one process."""
+    try:
+        lines = run("node", str(_installed() / "findings.mjs"), *map(str, files)).splitlines()
+    except ProcessFailed as error:
+        return f"{error}\n{error.stderr}"
     return "\n".join(line for line in lines if not line.endswith(UNKNOWN_EVENT))
 
 
@@ -37,6 +40,6 @@ def _installed() -> Path:
             folder.mkdir()
             for name in _FILES:
                 shutil.copy(_HERE / name, folder)
-            run("npm", "ci", "--silent", cwd=folder)
+            run("npm", "ci", "--loglevel=error", cwd=folder)
             (folder / "complete").touch()
     return folder

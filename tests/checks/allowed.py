@@ -1,0 +1,141 @@
+"""What each job of our workflows may do: the table that `rules` holds every workflow against.
+
+A new job or workflow needs its row here; without one, the rules say so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+READ = "contents: read"
+PUSH = (READ, "contents: write")
+CHOSEN = r"inputs.environment == '\1'"
+APP_KEY = "TAGSHIP_APP_PRIVATE_KEY"
+# Any secret of the user's, none of those that other jobs are for.
+TRAINING = r"(?!GITHUB_|TAGSHIP_|REGISTRY_(USERNAME|PASSWORD)$)\w+"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """One job. Texts but `rights` and `condition` are patterns of the whole; \\1 is what the group in `job` matched."""
+
+    job: str  # its id
+    rights: tuple[str, ...] = (READ,)
+    secrets: str | None = None  # that it may read
+    token: bool = False  # whether it may read its own token
+    environment: str | None = None  # where its secrets and the identity that it shows come from
+    always_there: bool = False  # whether it has that environment without secrets and identity, too
+    condition: str | None = None  # without which it must not run
+    after: str | None = None  # the job that it waits for, where there is such a one
+    queues: bool = False  # whether it waits for others of its group, and is never ended by them
+    any_runner: bool = False
+    any_outcome: bool = False  # whether it may run after a job that failed
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One workflow: what starts it, and its jobs."""
+
+    events: frozenset[str]
+    jobs: tuple[Allowed, ...]
+    newest_only: bool = False  # whether a run may be ended by a newer one
+    app: tuple[str, ...] = ()  # rights that it may ask of the App
+
+    def row(self, job: str) -> Allowed | None:
+        """The row of the job, its group filled in."""
+        for row in self.jobs:
+            if match := re.fullmatch(row.job, job):
+                filled = {
+                    name: match.expand(text)
+                    for name in ("environment", "condition", "after")
+                    if (text := getattr(row, name))
+                }
+                return Allowed(**{**vars(row), **filled})
+        return None
+
+
+KINDS = {
+    "release": Kind(
+        frozenset({"push", "workflow_dispatch"}),
+        (
+            Allowed("train", (READ, "id-token: write"), TRAINING, environment="tagship-train", any_runner=True),
+            Allowed("package", after="train"),
+            Allowed(
+                "publish",
+                (READ, "id-token: write", "packages: write"),
+                "REGISTRY_(USERNAME|PASSWORD)",
+                token=True,
+                environment="tagship-publish",
+                always_there=True,
+                after="package",
+            ),
+            Allowed("deploy", PUSH, APP_KEY, True, "tagship-deploy", after="publish", queues=True),
+            Allowed("observe", after="deploy"),
+        ),
+        app=("contents: write",),
+    ),
+    "promote": Kind(
+        frozenset({"workflow_dispatch"}),
+        (
+            Allowed("approve-(.+)", (), environment=r"tagship-.+-\1", always_there=True, condition=CHOSEN),
+            Allowed(
+                "to-(.+)",
+                (*PUSH, "actions: read"),
+                APP_KEY,
+                True,
+                "tagship-deploy",
+                condition=CHOSEN,
+                after=r"approve-\1",
+                queues=True,
+            ),
+        ),
+        app=("contents: write", "pull-requests: write", "actions: read"),
+    ),
+    "rollback": Kind(
+        frozenset({"workflow_dispatch"}),
+        (Allowed("rollback", PUSH, APP_KEY, True, "tagship-deploy"),),
+        app=("contents: write",),
+    ),
+    "pull-request": Kind(
+        frozenset({"pull_request", "merge_group"}),
+        (
+            Allowed("validate"),
+            Allowed("rehearse-(.+)"),
+            Allowed("preview", (READ, "pull-requests: write"), token=True, after="validate", any_outcome=True),
+        ),
+        newest_only=True,
+    ),
+    "ci": Kind(frozenset({"push", "pull_request"}), (Allowed("test"),), newest_only=True),
+}
+# What a job must hold to be in need of a right.
+WANTED_BY = {
+    "contents: write": "github.token",
+    "packages: write": "github.token",
+    "pull-requests: write": "github.token",
+    "id-token: write": "aws-actions/configure-aws-credentials@",
+    "actions: read": "'needs': 'approve-",
+}
+# Options with which an installation takes nothing that is not in our lock.
+FROM_HASHES = (("--require-hashes", "--only-binary"), ("--no-deps", "--no-build-isolation"))
+# Where the command comes from: this repository, or one commit.
+SOURCE = re.compile(r"\.{1,2}(/.*)?|git\+https://.*@[0-9a-f]{40}")
+# What a step must say, by its action; None for any value.
+INPUTS: dict[str, tuple[dict[str, object], str]] = {
+    "actions/checkout": ({"persist-credentials": False}, "leaves its token in .git"),
+    "astral-sh/setup-uv": ({"enable-cache": False, "version": None}, "uses a cache, or any uv"),
+    "actions/upload-artifact": (
+        {"name": None, "retention-days": None, "overwrite": None},
+        "needs name, retention-days and overwrite",
+    ),
+    "aws-actions/configure-aws-credentials": (
+        {"role-to-assume": None, "aws-region": None, "allowed-account-ids": None},
+        "may get credentials of another account",
+    ),
+}
+
+
+def kind_of(name: str) -> Kind | None:
+    """The kind of the workflow file called `name`."""
+    stem = name.rpartition(".")[0]
+    return next((kind for key, kind in KINDS.items() if stem == key or stem.startswith(f"{key}-")), None)
