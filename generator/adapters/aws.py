@@ -29,11 +29,14 @@ class NoAccess(GeneratorError):
 class Aws:
     """One region, as this machine's credentials see it.
 
-    `needs` says what asks ("publishing to ECR"), `allow` where a right would have to be added.
+    `needs` says what asks ("publishing to ECR"), `allow` where a right would have to be added. With `seconds`, an
+    answer that takes longer counts as none.
     """
 
-    def __init__(self, region: str, *, needs: str, allow: str, **clients: Any) -> None:
-        self.region, self._needs, self._allow = region, needs, allow
+    def __init__(
+        self, region: str, *, needs: str, allow: str, seconds: float | None = None, **clients: Any
+    ) -> None:
+        self.region, self._needs, self._allow, self._seconds = region, needs, allow, seconds
         self._clients = clients
 
     def call(self, service: str, operation: str, *, on: str = "*", **arguments: Any) -> Any:
@@ -55,8 +58,17 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._package().client(service, region_name=self.region)
+            package = self._package()
+            self._clients[service] = package.client(service, region_name=self.region, config=self._limits())
         return self._clients[service]
+
+    def _limits(self) -> Any:
+        from botocore.config import Config
+
+        if self._seconds is None:
+            return None
+        once = {"total_max_attempts": 1}
+        return Config(connect_timeout=self._seconds, read_timeout=self._seconds, retries=once)
 
     def _package(self) -> Any:
         """boto3, before anything of it is used: only who works with AWS has it."""
