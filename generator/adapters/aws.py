@@ -43,6 +43,7 @@ class Aws:
         """Calls `operation`; `on` names the resource in messages. Raises Refused or NoAccess."""
         self._package()
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             return getattr(self._client(service), operation)(**arguments)
@@ -51,6 +52,10 @@ class Aws:
             raise Refused(code, self._explained(service, operation, on, code, error)) from error
         except BotoCoreError as error:
             raise NoAccess(self._no_call(service, error)) from error
+        except ResponseParserError as error:  # a proxy's page, or a wrong AWS_ENDPOINT_URL
+            raise NoAccess(
+                f"what answers for {_title(service)} in {self.region} is not AWS: check the proxy and AWS_ENDPOINT_URL"
+            ) from error
 
     def account(self) -> str:
         """The number of the account that the credentials are of."""

@@ -22,8 +22,10 @@ class Kubectl:
         try:
             return run("kubectl", "config", "current-context", timeout=SECONDS).strip()
         except ProcessFailed as error:
+            reason = (error.stderr.strip().splitlines() or [str(error.code)])[-1].removeprefix("error: ")[:200]
             raise GeneratorError(
-                "kubectl has no current context: set KUBECONFIG, or run `kubectl config use-context NAME`"
+                f"kubectl has no cluster to ask ({reason}): set KUBECONFIG, or run "
+                "`kubectl config use-context NAME`"
             ) from error
 
     def get(self, path: str) -> Any:

@@ -25,7 +25,7 @@ _FIX = {
     Kind.CREATE: _RUN,
     Kind.UPDATE: _RUN,
     Kind.REMOVE: _RUN,
-    Kind.EDITED: "look at `generator generate --diff`, say it in model.yaml or an overlay's own kustomization.yaml,"
+    Kind.EDITED: "look at `generator generate --diff`, say it in model.yaml or an overlay's kustomization.yaml,"
     " then run `generator generate`",
     Kind.KEEP_ORPHAN: "delete it, or keep it as yours and delete its line in .tagship.lock",
     Kind.FOREIGN: "move it away, then run `generator generate`",

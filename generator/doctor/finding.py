@@ -60,7 +60,7 @@ class Subject:
 _IMPERATIVE = re.compile(
     r"(?::|;|,) (?=(?:run|set|write|add|install|start|commit|remove|restore|give|name|use|list|save|choose|put|"
     r"check|correct|delete|log in|login|make|change|move|switch|allow|get|point|authorize|an administrator|only|"
-    r"keep|call|rename|raise|pin|export|wait)\b)",
+    r"keep|say|in a workflow|call|rename|raise|pin|export|wait)\b)",
 )
 
 
