@@ -54,7 +54,8 @@ class Aws:
             raise NoAccess(self._no_call(service, error)) from error
         except ResponseParserError as error:  # a proxy's page, or a wrong AWS_ENDPOINT_URL
             raise NoAccess(
-                f"what answers for {_title(service)} in {self.region} is not AWS: check the proxy and AWS_ENDPOINT_URL"
+                f"what answers for {_title(service)} in {self.region} is not AWS: check the proxy, "
+                "and AWS_ENDPOINT_URL"
             ) from error
 
     def account(self) -> str:

@@ -68,7 +68,7 @@ def in_two(message: str) -> tuple[str, str]:
     """Messages here say what is wrong, then what to do: those two parts."""
     found = _IMPERATIVE.search(message)
     if found is None:
-        return message, "correct it there, and run `generator doctor` again"
+        return message, "correct it there; `generator validate` shows what is left"
     return message[: found.start()], message[found.end() :]
 
 

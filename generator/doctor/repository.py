@@ -123,6 +123,7 @@ def _behind(git: GitState, branch: str, at_origin: str) -> Findings:
 
 def _tags(git: GitState, model: Model, refs: Mapping[str, str], branch: str) -> Findings:
     names = {ref.removeprefix("refs/tags/") for ref in refs if ref.startswith("refs/tags/")} | set(git.tags())
+    unknown = []
     for name in sorted(names):
         if not re.match(rf"{re.escape(model.tag_prefix)}\d", name):
             continue
@@ -130,7 +131,13 @@ def _tags(git: GitState, model: Model, refs: Mapping[str, str], branch: str) -> 
             fix = f"run `git tag --delete {name}` and `git push origin :refs/tags/{name}`"
             yield _warning(f"the tag {name} is no version, and its release fails", name, fix)
             continue
-        yield from _tag(git, name, refs.get(f"refs/tags/{name}"), branch)
+        at_origin = refs.get(f"refs/tags/{name}")
+        if at_origin and None in (git.commit_of(at_origin), git.commit_of(branch)):
+            unknown.append(name)
+        yield from _tag(git, name, at_origin, branch)
+    if unknown:
+        what = f"whether the branch has the commits of {_some(unknown)}, which are not all here"
+        yield not_checked(AREA, f"{what}: run `git fetch --tags`", "origin")
 
 
 def _tag(git: GitState, name: str, at_origin: str | None, branch: str) -> Findings:
@@ -141,7 +148,7 @@ def _tag(git: GitState, name: str, at_origin: str | None, branch: str) -> Findin
     elif here and here != at_origin:
         fix = f"run `git tag --delete {name}` and `git fetch origin tag {name}`: a release tag never moves"
         yield _error(f"the tag {name} is another commit here than at origin", name, fix)
-    elif here and git.commit_of(branch) and not git.is_ancestor(here, branch):
+    elif git.commit_of(at_origin) and git.commit_of(branch) and not git.is_ancestor(at_origin, branch):
         fix = "merge that commit, or release the branch's head under the next version (`generator release`)"
         yield _warning(f"the tag {name} is of a commit that the release branch does not have", name, fix)
 

@@ -229,11 +229,19 @@ BROKEN = {
     "secret committed": Case("repository", tracked_secret, WARNING, "looks like a secret", "git rm --cached .env"),
     "uncommitted": Case("repository", written(WORKFLOW, "on: push\n"), WARNING, "not committed", "git commit"),
     "no model.yaml": Case("model.yaml", removed("model.yaml"), ERROR, "no model.yaml here", "generator init"),
-    "unknown key": Case("model.yaml", rewritten("name: churn", "name: churn\nnmae: 1"), ERROR, "nmae", "doctor"),
+    "unknown key": Case(
+        "model.yaml",
+        rewritten("name: churn", "name: churn\nnmae: 1"),
+        ERROR,
+        "did you mean 'name'?",
+        "correct it there",
+    ),
     "no script": Case(
         "model.yaml", removed("train.py"), ERROR, "train.py is not in this folder", "add it, or name another"
     ),
-    "broken script": Case("model.yaml", written("train.py", "def (:\n"), ERROR, "", ""),
+    "broken script": Case(
+        "model.yaml", written("train.py", "def (:\n"), ERROR, "is not valid Python", "correct it there"
+    ),
     "no lock": Case("model.yaml", removed("requirements.lock"), ERROR, "is missing", "generator lock"),
     "stale lock": Case(
         "model.yaml", written("requirements.txt", "mlflow\npandas\n"), ERROR, "is stale", "generator lock"
@@ -295,6 +303,18 @@ def test_a_broken_set_up_is_found_and_its_fix_named(
     assert hit, found
     assert all(item.area == case.area and item.what and item.where and item.fix for item in hit)
     assert "hunter2" not in repr(found)
+
+
+def test_a_tag_that_was_not_fetched_is_a_note(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    tagged("v1.0.0", beside=True)(setup, monkeypatch)
+    setup.git("tag", "--delete", "v1.0.0")
+    setup.git("branch", "--delete", "--force", "experiment")
+    setup.git("reflog", "expire", "--expire=now", "--all")
+    setup.git("gc", "--quiet", "--prune=now")
+    (note,) = setup.findings("repository")
+    assert note.severity is Severity.NOTE
+    assert "v1.0.0" in note.what
+    assert note.fix == "run `git fetch --tags`"
 
 
 def test_a_healthy_repository_has_nothing(setup: Setup) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.generator.doctor_parts import Resolver, Setup, answering, copy, make
 from tests.generator.github.server import TOKEN, GitHubServer
 from tests.generator.test_cli import generator
+from tests.generator.workspaces import write_many
 
 WORKFLOW = ".github/workflows/release.yml"
 
@@ -129,6 +130,14 @@ def test_an_unknown_model_is_refused(setup: Setup) -> None:
     done = generator("doctor", "--offline", "--model", "nobody", cwd=setup.root)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no model 'nobody'" in done.stderr
+
+
+def test_one_model_of_several(tmp_path: Path) -> None:
+    write_many(tmp_path, {"churn": "", "demand": ""})
+    done = generator("doctor", "--offline", "--json", "--model", "churn", cwd=tmp_path)
+    found = [item for item in json.loads(done.stdout)["findings"] if item["area"] == "model.yaml"]
+    locks = [(item["where"], item["fix"]) for item in found if item["fixable"] == "lock"]
+    assert locks == [("models/churn/requirements.lock", "run `generator lock --model churn` and commit it")]
 
 
 def test_no_secret_is_printed(setup: Setup, github: GitHubServer) -> None:
