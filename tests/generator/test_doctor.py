@@ -305,6 +305,15 @@ def test_a_broken_set_up_is_found_and_its_fix_named(
     assert "hunter2" not in repr(found)
 
 
+def test_a_password_in_an_address_is_never_shown(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    login(setup, monkeypatch)
+    shutil.rmtree(setup.bare)
+    for offline in (False, True):
+        found = setup.findings("repository", offline=offline)
+        assert any(item.where == URL.replace("https://", "https://***@") for item in found), found
+        assert "hunter2" not in repr(found)
+
+
 def test_a_tag_that_was_not_fetched_is_a_note(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     tagged("v1.0.0", beside=True)(setup, monkeypatch)
     setup.git("tag", "--delete", "v1.0.0")
