@@ -1,16 +1,21 @@
-"""What a promotion asks of GitHub: that somebody must approve it, and a pull request for its branch."""
+"""What a promotion shows, and what it asks of GitHub: that somebody approves it, a pull request for its branch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from generator.adapters.git import GitRepository
 from generator.adapters.github import connect
+from generator.adapters.kustomize import Kustomize, installed
 from generator.config.model import Model
 from generator.delivery.approval import approval_problem
+from generator.delivery.evidence import evidence_text
 from generator.delivery.promotion import Promotion, compare_link
 from generator.errors import GeneratorError
 from generator.plan.naming import approval_environment, workflow_file
+from generator.preview.compare import preview
+from generator.preview.page import LIMIT, MARKER, page
 
 
 def require_approval(model: Model, environment: str, variables: Mapping[str, str]) -> None:
@@ -30,6 +35,16 @@ def require_approval(model: Model, environment: str, variables: Mapping[str, str
     problem = approval_problem(github.environments, approval_environment(model, environment))
     if problem:
         raise GeneratorError(f"nothing is promoted to {environment}: {problem}")
+
+
+def shown(done: Promotion, folder: Path, *, by: str) -> str:
+    """The evidence, and how the manifests differ, as Markdown; `folder` is the clone that has the commit."""
+    text = evidence_text(done, by=by)
+    if not (done.changed and installed()):
+        return text
+    changes = page(preview(GitRepository(folder), f"{done.commit}~1", Kustomize())).removeprefix(MARKER).strip()
+    both = f"{text}\n{changes}\n"
+    return both if len(both.encode()) < LIMIT else f"{text}\nThe difference is too long to stand here.\n"
 
 
 def open_pull_request(model: Model, done: Promotion, text: str, variables: Mapping[str, str]) -> str:

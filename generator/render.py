@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from generator.plan.files import PlannedFile
-from generator.yamlio import quote
+from generator.yamlio import key, quote
 
 _PACKAGE = Path(__file__).parent
 
@@ -51,7 +51,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["quote"] = quote
+    environment.filters |= {"quote": quote, "key": key}
     return environment
 
 

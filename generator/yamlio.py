@@ -194,3 +194,8 @@ def quote(value: object) -> str:
     return re.sub(
         r"[^\x20-\x7e]", lambda m: f"\\u{ord(m[0]):04x}" if m[0] <= "\uffff" else f"\\U{ord(m[0]):08x}", text
     )
+
+
+def key(name: str) -> str:
+    """`name`, of letters, digits and _, as a mapping's key: in quotes where some YAML reads no text."""
+    return quote(name) if re.fullmatch(r"null|true|false|yes|no|on|off|y|n", name.lower()) else name

@@ -68,10 +68,12 @@ def pytest_unconfigure() -> None:
 
 
 def _keep_caches() -> None:
-    """uv's cache lies below HOME: without it every test would fetch every package again."""
+    """What uv and npm fetched lies below HOME: without it every test would fetch every package again."""
     home = Path(os.environ.get("HOME", "/"))
     os.environ.setdefault("UV_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "uv"))
     os.environ.setdefault("UV_PYTHON_INSTALL_DIR", str(home / ".local/share/uv/python"))
+    os.environ.setdefault("NPM_CONFIG_CACHE", str(home / ".npm"))
+    os.environ.setdefault("NPM_CONFIG_USERCONFIG", str(home / ".npmrc"))  # may name a mirror
 
 
 def _refuse_strangers(event: str, args: tuple[Any, ...]) -> None:

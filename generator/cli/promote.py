@@ -30,7 +30,7 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
     from generator.cli.output import Terminal
     from generator.config.model import load
     from generator.delivery.promotion import Asked, promote, propose, source_of
-    from generator.promoting import require_approval
+    from generator.promoting import require_approval, shown
     from generator.wiring import World, deployer, who
 
     model = load(root).model(model_name)
@@ -40,23 +40,23 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
     by_commit = model.target(environment).settings.via == "commit"
     with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
         bring = promote if by_commit else propose
-        done = bring(model, asked, deployer(root, Path(folder, "clone"), World(terminal)))
-    _report(model, done, asked.by, by_commit=by_commit)
+        clone = Path(folder, "clone")
+        done = bring(model, asked, deployer(root, clone, World(terminal)))
+        text = shown(done, clone, by=asked.by)
+    _report(model, done, text, by_commit=by_commit)
 
 
-def _report(model: Model, done: Promotion, by: str, *, by_commit: bool) -> None:
+def _report(model: Model, done: Promotion, text: str, *, by_commit: bool) -> None:
     """Says what came of it; the evidence goes to the pull request and to the job's summary."""
     import os
 
     from generator.cli.output import summarise
-    from generator.delivery.evidence import evidence_text
     from generator.promoting import open_pull_request
 
     told = f"{model.name} in {done.evidence.environment}: {done.evidence.entry.version}"
     if not done.changed:
         click.echo(f"{told} runs there already")
         return
-    text = evidence_text(done, by=by)
     if by_commit:
         click.echo(f"{told}, commit {done.commit[:12]}")
     else:

@@ -18,6 +18,7 @@ from generator.errors import GeneratorError
 from generator.ledger import Ledger
 from generator.ports import Git, Renderer, Reporter
 
+LONGEST_WAIT = 10  # seconds between two attempts, in a storm of them
 PATIENCE = 600  # seconds; two hundred deploys at once land within it
 Regenerate = Callable[[Path, Model, str], list[str]]
 
@@ -72,7 +73,7 @@ def land(
         if time.monotonic() - begin > PATIENCE:
             break
         with_.reporter.say(f"{branch} has moved: editing its new head")
-        time.sleep(random.uniform(0, min(0.1 * 2**attempt, 3)))  # noqa: S311
+        time.sleep(random.uniform(0, min(0.1 * 2 ** min(attempt, 10), LONGEST_WAIT)))  # noqa: S311
     raise GeneratorError(f"{branch} kept moving for {PATIENCE // 60} minutes; run the same command again")
 
 

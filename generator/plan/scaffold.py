@@ -44,6 +44,7 @@ def plan_scaffold(answers: Answers, *, has_script: bool) -> tuple[PlannedFile, .
     files = [
         PlannedFile("model.yaml", "templates/scaffold/model.yaml", values, Owner.SHARED),
         PlannedFile(".gitignore", "templates/scaffold/gitignore", None, Owner.SHARED),
+        PlannedFile(".github/dependabot.yml", "templates/scaffold/dependabot.yml", None, Owner.SHARED),
         PlannedFile(answers.requirements, f"{folder}/requirements.txt", None, Owner.SHARED),
     ]
     if not has_script:

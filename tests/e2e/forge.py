@@ -53,7 +53,7 @@ class Forge:
     def received(self, line: str) -> None:
         """What a pushed ref starts; each run's output goes to the one who pushes, and is kept."""
         _, new, ref = line.split()
-        if set(new) == {"0"}:
+        if set(new) == {"0"} or not ref.startswith(("refs/heads/", "refs/tags/")):
             return
         for workflow in self._started_by(ref):
             self.run(workflow, "push", {"ref": ref, "after": new})

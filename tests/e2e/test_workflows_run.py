@@ -21,10 +21,12 @@ from tests.e2e import test_train_forms as forms
 from tests.e2e.forge import Forge
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
-from tests.generator.workspaces import model_yaml
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
-SOURCE = ("pyproject.toml", "README.md", "LICENSE", "generator", "inference", "templates", "k8s")
+SOURCE = (
+    *("pyproject.toml", "README.md", "LICENSE", "generator", "inference", "templates"),
+    *("k8s/base", "k8s/components"),
+)
 PROJECT = Path(__file__).parents[2]
 
 
@@ -34,12 +36,11 @@ def vendor(root: Path) -> None:
         source, target = PROJECT / name, root / "vendor/tagship" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "overlays", "reconciler"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, target)
 
 
-ENVIRONMENTS = "deploy: {environments: {staging: {}, production: {via: commit}, edge: {}}}"
 REASON = "it says 'no' to \"all\"; $(id) `id` ${{ github.token }}"
 
 
@@ -81,22 +82,32 @@ def image_in(overlay: Path) -> str:
 
 
 def scaffolded(root: Path, host: str) -> None:
-    """A repository of one model, generated, with the command's source inside."""
+    """What `generator init` makes, with the command's own source inside and production by commit."""
     root.mkdir()
-    more = (
-        f"gate: {{metrics: {{accuracy: {{min: 0.5}}}}}}\n{ENVIRONMENTS}\npipeline: {{install: ./vendor/tagship}}\n"
+    git(root, "init", "--quiet")
+    git(root, "remote", "add", "origin", "https://github.com/acme/churn.git")
+    done = generator(
+        *("init", str(root), "--yes", "--no-lock", "--name", "churn", "--framework", "sklearn"),
+        *("--registry", host, "--environments", "staging,production,edge", "--reconciler", "argocd"),
+        cwd=root.parent,
     )
-    text = model_yaml(more)
-    text = text.replace("script: train.py", f"script: train.py, requirements: [scikit-learn], {forms.RETRY_ONCE}")
-    registry = f"registry: {host}, repository: tagship-workflows/{uuid.uuid4().hex[:12]}"
-    text = text.replace("registry: 123456789012.dkr.ecr.eu-north-1.amazonaws.com", registry)
-    (root / "model.yaml").write_text(text)
-    (root / "train.py").write_text(forms.HEAD + forms.POSITIONAL)
+    assert done.returncode == 0, done.stderr
+    text = (root / "model.yaml").read_text()
+    repository = f"registry: {host}\n  repository: tagship-workflows/{uuid.uuid4().hex[:12]}"
+    changes = {
+        f'registry: "{host}"': repository,
+        '"production": {}': '"production": {via: commit}',
+        "  timeout: 300": f"  {forms.RETRY_ONCE}\n  timeout: 300",
+    }
+    for old, new in changes.items():
+        assert old in text, f"{old} is not what init writes"
+        text = text.replace(old, new)
+    lines = [line for line in text.splitlines() if not line.startswith("pipeline:")]
+    (root / "model.yaml").write_text("\n".join([*lines, "pipeline: {install: ./vendor/tagship}", ""]))
     vendor(root)
     for command in ("lock", "generate"):
         done = generator(command, cwd=root)
         assert done.returncode == 0, done.stderr
-    git(root, "init", "--quiet")
     commit_all(root, "Begin")
 
 
@@ -111,7 +122,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     env = {**given, "SSL_CERT_FILE": given["TESTBED_CA_BUNDLE"]}
     forge = Forge(folder, "acme/churn", env=env)
     forge.create()
-    git(root, "remote", "add", "origin", str(forge.bare))
+    git(root, "remote", "set-url", "origin", str(forge.bare))
     git(root, "push", "--quiet", "origin", "main")
     story = Story(forge)
     git(root, "tag", "v1.0.0")
@@ -120,7 +131,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     forge.dispatch("promote.yml", environment="production")  # run 1
     story.look("promoted")
     git(root, "pull", "--quiet", "--no-rebase", "origin", "main")
-    (root / "train.py").write_text(forms.HEAD + forms.POSITIONAL + "# better\n")
+    with (root / "train.py").open("a") as script:
+        script.write("# better\n")
     commit_all(root, "Improve")
     git(root, "tag", "v1.1.0")
     git(root, "push", "--quiet", "origin", "main", "v1.1.0")  # run 2

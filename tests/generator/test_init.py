@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,23 @@ def test_a_hostile_name_is_refused(name: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "model.yaml:3:7: name must be" in done.stderr
     assert not (tmp_path / "model.yaml").exists(), "nothing is written"
+
+
+def test_dependabot_raises_pins_after_a_while(tmp_path: Path) -> None:
+    done = generator("init", "--yes", "--no-lock", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / ".github/dependabot.yml"
+    tools = Path(sys.executable).parent
+    for command in (
+        ("check-jsonschema", "--builtin-schema", "vendor.dependabot"),
+        ("zizmor", "--offline", "--no-progress", "--persona=auditor"),
+    ):
+        checked = subprocess.run([tools / command[0], *command[1:], file], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_dependabot_file_of_ones_own_stays(tmp_path: Path) -> None:
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github/dependabot.yml").write_text("version: 2\nupdates: []\n")
+    assert "kept  .github/dependabot.yml" in generator("init", "--yes", "--no-lock", cwd=tmp_path).stdout
+    assert (tmp_path / ".github/dependabot.yml").read_text() == "version: 2\nupdates: []\n"

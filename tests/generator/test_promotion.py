@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.github import connect
+from generator.adapters.kustomize import installed
 from generator.bootstrap.github import carry_out
 from generator.bootstrap.github import propose as propose_settings
 from generator.bootstrap.github_people import Wishes
@@ -203,6 +204,7 @@ def test_with_an_app_there_is_one_pull_request_that_is_kept_up_to_date(
     assert (pull["head"]["ref"], pull["base"]["ref"]) == ("tagship/churn/production", "main")
     assert "b" * 64 in pull["body"]
     assert "| asked for by | `grace` |" in pull["body"]
+    assert "+        image: " in pull["body"] or not installed(), "no difference of the manifests"
     assert pull["html_url"] in done.stdout
     assert pull["html_url"] in (tmp_path / "summary.md").read_text()
 

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from generator.errors import InvalidInput
 from generator.plan.pipeline import JOBS, Job, Stage
 from generator.plan.workflows import plan_job, plan_workflows
 from generator.render import data_text, text_of
 from tests import parts
 from tests.checks.rules import broken
 from tests.checks.tools import TOOLS, installed
-from tests.templates.workflow_variants import GIT_INSTALL, TRAINING_ROLE, VARIANTS, parsed, workflows, workspace
+from tests.generator.workspaces import write
+from tests.templates.workflow_variants import (
+    GIT_INSTALL,
+    TABLE,
+    TRAINING_ROLE,
+    VARIANTS,
+    changed,
+    parsed,
+    workflows,
+    workspace,
+)
 
 RELEASE = ".github/workflows/release.yml"
 
 
 @pytest.fixture(scope="session")
 def every_workflow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The workflows of all variants, as files `<variant>--<name>` in one folder."""
-    folder = tmp_path_factory.mktemp("rendered") / ".github" / "workflows"
-    folder.mkdir(parents=True)
-    files = []
+    """The workflows of all variants, a folder each; what several variants have in common is there once."""
+    root, seen = tmp_path_factory.mktemp("rendered"), set()
     for variant in VARIANTS:
         for path, text in workflows(variant).items():
-            files.append(folder / f"{variant}--{Path(path).name}")
-            files[-1].write_text(text, encoding="utf-8")
-    return files
+            if (path, text) not in seen:
+                seen.add((path, text))
+                (root / variant / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / variant / path).write_text(text, encoding="utf-8")
+    return sorted(root.rglob("*.yml"))
 
 
 def release(variant: str) -> dict[str, Any]:
@@ -59,6 +71,31 @@ def test_linters_find_nothing(tool: str, every_workflow: list[Path]) -> None:
     assert TOOLS[tool](every_workflow) == ""
 
 
+def test_the_matrix_is_large_enough() -> None:
+    """Many variants show that a key changes no workflow; those that do change one are counted."""
+    assert len({tuple(workflows(variant).items()) for variant in VARIANTS}) >= 40
+
+
+@pytest.mark.parametrize(("changes", "words"), TABLE["refused"].values(), ids=TABLE["refused"])
+def test_what_would_change_a_workflow_and_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(words)):
+        write(tmp_path, changed(changes))
+
+
+def test_a_promotions_job_is_named_like_no_other() -> None:
+    """Environments may be called `true` or `approve-live`: neither a key of another kind, nor one that is there."""
+    jobs = parsed("environments-named-like-approvals")[".github/workflows/promote.yml"]["jobs"]
+    assert list(jobs) == ["approve-live", "to-live", "approve-approve-live", "to-approve-live"]
+    jobs = parsed("environments-named-like-jobs")[".github/workflows/promote.yml"]["jobs"]
+    assert list(jobs) == ["approve-publish", "to-publish", "to-deploy", "to-on", "to-true"]
+
+
+def test_a_secrets_name_stays_text() -> None:
+    env = step(release("secrets-named-like-ours")["jobs"]["train"], "Train")["env"]
+    assert env["NULL"] == "${{ secrets.NULL }}"
+    assert '"NULL": ${{' in workflows("secrets-named-like-ours")[RELEASE]
+
+
 def test_our_own_rules_hold(every_workflow: list[Path]) -> None:
     assert [problem for file in every_workflow for problem in broken(file)] == []
 
@@ -74,8 +111,8 @@ def test_which_workflows_a_model_gets() -> None:
 def test_promotions_go_from_each_environment_to_the_next() -> None:
     jobs = parsed("three-environments")[".github/workflows/promote.yml"]["jobs"]
     assert {name: job["name"] for name, job in jobs.items()} == {
-        "live": "From staging to live",
-        "edge": "From live to edge",
+        "to-live": "From staging to live",
+        "to-edge": "From live to edge",
     }
 
 
@@ -165,8 +202,9 @@ def test_user_code_never_meets_a_token_that_writes(variant: str) -> None:
         for job in JOBS:
             planned = workflow["jobs"].get(job.name)
             if planned is not None and job.runs_user_code:
-                identity = {"id-token": "write"} if planned.get("environment") == "tagship-train" else {}
-                rights = {"contents": "read", **(identity if variant == "training-role" else {})}
+                role = job.gets_training_secrets and "aws" in str(planned["steps"])
+                assert not role or planned["environment"] == "tagship-train"
+                rights = {"contents": "read", **({"id-token": "write"} if role else {})}
                 assert planned["permissions"] == rights, f"{path}: {job.name}"
                 assert "github.token" not in str(planned), f"{path}: {job.name}"
 

@@ -37,6 +37,13 @@ def damaged(folder: Path, old: str, new: str) -> Path:
         ("check-jsonschema", "timeout-minutes: 60", "timeout-minute: 60", "timeout-minute"),
         ("yamllint", "name: Train", "name:  Train", "colons"),
         ("shellcheck", '--release "$RELEASE"', "--release $RELEASE", "SC2086"),
+        ("github-parser", "${{ github.ref_name }}", "${{ github.ref_nam }}", "invalid: ref_nam"),
+        ("github-parser", "${{ github.ref }}", "${{ githu.ref }}", "Unrecognized named-value: 'githu'"),
+        ("github-parser", "${{ github.ref }}", "${{ tolower(github.ref) }}", "Unrecognized function: 'tolower'"),
+        ("github-parser", "timeout-minutes: 60", "timeout-minute: 60", "Unexpected value 'timeout-minute'"),
+        ("github-parser", "timeout-minutes: 60", "timeout-minutes: soon", "Unexpected value 'soon'"),
+        ("github-parser", "queue: max", "queue: 3", "Unexpected value '3'"),
+        ("github-parser", "needs: train", "needs: trian", "unknown job 'trian'"),
     ],
 )
 def test_a_linter_finds_what_it_should(tool: str, old: str, new: str, finding: str, tmp_path: Path) -> None:

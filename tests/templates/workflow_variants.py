@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generator.config.model import Workspace
+from generator.config.model import Workspace, load
 from generator.plan.workflows import plan_workflows
 from generator.render import text_of
 from generator.yamlio import parse
@@ -64,22 +65,48 @@ ROOT_MODELS |= {
     "app": model_yaml("deploy: {push: {mode: app}, environments: {staging: {}, production: {}}}\n"),
 }
 MANY = ("churn", "demand-forecast")
-VARIANTS = (*ROOT_MODELS, "many")
+# More of them, as data: `root`, `many` and `refused`.
+TABLE: dict[str, dict[str, Any]] = parse(
+    (Path(__file__).parents[1] / "data/workflow_variants.yaml").read_text(encoding="utf-8"), "workflow_variants.yaml"
+).data
+VARIANTS = (*ROOT_MODELS, "many", *TABLE["root"], *TABLE["many"])
 
 
 @cache
 def workspace(variant: str) -> Workspace:
     """The workspace of that name; its folder is gone, plans need none."""
     with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
         if variant == "many":
-            return write_many(Path(folder), dict.fromkeys(MANY, ""))
-        return write(Path(folder), ROOT_MODELS[variant])
+            return write_many(root, dict.fromkeys(MANY, ""))
+        if variant in TABLE["many"]:
+            return _write_table(root, **TABLE["many"][variant])
+        return write(root, ROOT_MODELS.get(variant) or changed(TABLE["root"][variant]))
+
+
+def changed(changes: dict[str, Any]) -> str:
+    """The smallest model.yaml with some keys changed."""
+    return json.dumps(_merged(parse(SMALLEST, "model.yaml").data, changes))  # YAML, too
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    sections = {key: _merged(values[key], new) for key, new in changes.items() if isinstance(values.get(key), dict)}
+    return {**values, **changes, **sections}
+
+
+def _write_table(root: Path, shared: dict[str, Any], models: dict[str, dict[str, Any]]) -> Workspace:
+    (root / "tagship.yaml").write_text(json.dumps({"models": list(models), **shared}))
+    for folder, changes in models.items():
+        (root / folder).mkdir(parents=True)
+        (root / folder / "model.yaml").write_text(changed(changes))
+    return load(root)
 
 
 @cache
 def workflows(variant: str) -> dict[str, str]:
     """The text of each workflow by its path."""
-    planned = plan_workflows(workspace(variant), install=GIT_INSTALL)
+    install = workspace(variant).models[0].config.pipeline.install or GIT_INSTALL
+    planned = plan_workflows(workspace(variant), install=install)
     return {file.path: text_of(file) for file in planned if file.path.startswith(".github/workflows/")}
 
 
