@@ -29,17 +29,21 @@ class NoAccess(GeneratorError):
 class Aws:
     """One region, as this machine's credentials see it.
 
-    `needs` says what asks ("publishing to ECR"), `allow` where a right would have to be added.
+    `needs` says what asks ("publishing to ECR"), `allow` where a right would have to be added. With `seconds`, an
+    answer that takes longer counts as none.
     """
 
-    def __init__(self, region: str, *, needs: str, allow: str, **clients: Any) -> None:
-        self.region, self._needs, self._allow = region, needs, allow
+    def __init__(
+        self, region: str, *, needs: str, allow: str, seconds: float | None = None, **clients: Any
+    ) -> None:
+        self.region, self._needs, self._allow, self._seconds = region, needs, allow, seconds
         self._clients = clients
 
     def call(self, service: str, operation: str, *, on: str = "*", **arguments: Any) -> Any:
         """Calls `operation`; `on` names the resource in messages. Raises Refused or NoAccess."""
         self._package()
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             return getattr(self._client(service), operation)(**arguments)
@@ -48,6 +52,11 @@ class Aws:
             raise Refused(code, self._explained(service, operation, on, code, error)) from error
         except BotoCoreError as error:
             raise NoAccess(self._no_call(service, error)) from error
+        except ResponseParserError as error:  # a proxy's page, or a wrong AWS_ENDPOINT_URL
+            raise NoAccess(
+                f"what answers for {_title(service)} in {self.region} is not AWS: check the proxy, "
+                "and AWS_ENDPOINT_URL"
+            ) from error
 
     def account(self) -> str:
         """The number of the account that the credentials are of."""
@@ -55,8 +64,17 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._package().client(service, region_name=self.region)
+            package = self._package()
+            self._clients[service] = package.client(service, region_name=self.region, config=self._limits())
         return self._clients[service]
+
+    def _limits(self) -> Any:
+        from botocore.config import Config
+
+        if self._seconds is None:
+            return None
+        once = {"total_max_attempts": 1}
+        return Config(connect_timeout=self._seconds, read_timeout=self._seconds, retries=once)
 
     def _package(self) -> Any:
         """boto3, before anything of it is used: only who works with AWS has it."""

@@ -22,13 +22,13 @@ class ProcessFailed(GeneratorError):
     """A program that ended badly: its command line, code and output."""
 
     def __init__(self, argv: tuple[str, ...], code: int | str, stdout: str, stderr: str) -> None:
-        self.code, self.stdout, self.stderr = code, _shown(stdout), _shown(stderr)
+        self.code, self.stdout, self.stderr = code, without_logins(stdout), without_logins(stderr)
         output = "\n".join(part.strip() for part in (self.stdout, self.stderr) if part.strip())
-        command = _shown(" ".join(argv))
+        command = without_logins(" ".join(argv))
         super().__init__(f"`{command}` ended with {code}" + (f":\n{output}" if output else ""))
 
 
-def _shown(text: str) -> str:
+def without_logins(text: str) -> str:
     """Without users and passwords in addresses: many a remote `origin` holds a token."""
     return re.sub(r"(https?://)[^/@\s]+@", r"\1***@", text)
 

@@ -92,6 +92,15 @@ class Uv:
             "model.yaml to a version that is here and run `generator lock`"
         )
 
+    def has_python(self, version: str) -> bool:
+        """Whether this machine has that Python, without a download."""
+        find = ("python", "find", "--no-project", "--no-python-downloads", version)
+        try:
+            run(_uv(), *_PLAIN, *find, timeout=30)
+        except ProcessFailed:
+            return False
+        return True
+
     def _pythons(self) -> list[str]:
         try:
             found = json.loads(run(_uv(), "python", "list", "--only-installed", "--output-format", "json"))

@@ -73,13 +73,13 @@ def deviations(found: Found) -> list[str]:
         notes.append("its tags can be moved to other images (tag mutability): set them to immutable")
     if not settings.scans:
         notes.append("it does not scan on push, unless the registry's own settings say so")
-    if settings.lifecycle and _expires_tagged(settings.lifecycle):
+    if settings.lifecycle and expires_tagged(settings.lifecycle):
         notes.append(
             "its lifecycle policy expires tagged images: a rollback may not find the version that it needs"
         )
     return [f"ECR repository {settings.name}: {note}" for note in notes]
 
 
-def _expires_tagged(policy: str) -> bool:
+def expires_tagged(policy: str) -> bool:
     rules = json.loads(policy).get("rules", [])
     return any(rule.get("selection", {}).get("tagStatus") != "untagged" for rule in rules)

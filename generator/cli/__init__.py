@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "promote": "Bring to an environment what the one before it runs.",
     "rollback": "Let an environment run an earlier version again.",
     "bootstrap": "Set up AWS and GitHub for releases.",
+    "doctor": "Look at everything that a release meets, and say what to do.",
     "prune": "Delete released images that no ledger names.",
     "announce": "Tell how a release, promotion or rollback ended.",
     "stage": "Run one stage of a release.",

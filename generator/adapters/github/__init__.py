@@ -32,12 +32,17 @@ class GitHub:
     releases: Releases
 
 
-def connect(address: str, variables: Mapping[str, str]) -> GitHub:
-    """The repository at `address`, a Git URL or owner/name. `variables` hold GITHUB_API_URL and the token."""
+def connect(address: str, variables: Mapping[str, str], *, patience: float | None = None) -> GitHub:
+    """The repository at `address`, a Git URL or owner/name. `variables` hold GITHUB_API_URL and the token.
+
+    `patience`: seconds that one call may wait where GitHub is busy.
+    """
     base = variables.get("GITHUB_API_URL")
     # A runner of github.com sets the variable, too.
     slug = slug_of(address, own_server=base is not None and base.rstrip("/") != PUBLIC)
     client = Client(slug, token_from(variables), base=base)
+    if patience is not None:
+        client.patience = patience
     return GitHub(
         slug=slug,
         facts=Facts(client),

@@ -1,0 +1,91 @@
+"""The cluster of kubectl's current context: namespaces, and the reconciler's objects with what they follow.
+
+Which cluster is meant is not written anywhere, so what is missing in this one is a warning, not an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.adapters.kubectl import Kubectl
+from generator.config.model import Model, Target
+from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
+from generator.plan.reconciler import FOLDER, object_name
+
+AREA = "cluster"
+_KINDS = {
+    "argocd": ("Argo CD", "Application", "/apis/argoproj.io/v1alpha1", "argocd", "applications"),
+    "flux": ("Flux", "Kustomization", "/apis/kustomize.toolkit.fluxcd.io/v1", "flux-system", "kustomizations"),
+}
+
+
+def check(subject: Subject) -> Findings:
+    kubectl = Kubectl()
+    context = kubectl.context()  # without one nothing is looked at; said by whoever calls this
+    for model in subject.models:
+        for target in model.targets:
+            if kubectl.get(f"/api/v1/namespaces/{target.namespace}") is None:
+                what = f"the cluster of context {context} has no namespace {target.namespace}"
+                yield _warning(what, context, _apply(model, target))
+        yield from _reconciler(model, kubectl, context)
+
+
+def _apply(model: Model, target: Target) -> str:
+    file = f"{target.name}.yaml" if model.at_root else f"{model.name}/{target.name}.yaml"
+    return f"run `kubectl apply -f {FOLDER}/{file}`, or choose the cluster with `kubectl config use-context`"
+
+
+def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
+    engine = model.config.deploy.engine
+    if engine == "none":
+        yield not_checked(
+            AREA, "who brings overlays to the cluster: set deploy.engine to argocd or flux", model.shown
+        )
+        return
+    title, kind, group, namespace, plural = _KINDS[engine]
+    if kubectl.get(group) is None:
+        what = f"the cluster of context {context} has no {title}, which deploy.engine names"
+        yield _warning(
+            what, context, f"install {title} there, or choose the cluster with `kubectl config use-context`"
+        )
+        return
+    for target in model.targets:
+        name = object_name(model, target)
+        found = kubectl.get(f"{group}/namespaces/{namespace}/{plural}/{name}")
+        if found is None:
+            what = f"{namespace} in {context} has no {kind} {name}: nothing follows {model.overlay(target.name)}"
+            yield _warning(what, context, _apply(model, target))
+            continue
+        yield from _follows(model, target, found, f"{kind} {name}")
+        yield from _state(found, f"{kind} {name}")
+
+
+def _follows(model: Model, target: Target, found: Any, name: str) -> Findings:
+    """Whether the object follows this repository, branch and overlay."""
+    spec = found.get("spec", {})
+    source = spec.get("source", spec)
+    wanted = {"path": model.overlay(target.name)}
+    if "repoURL" in source:
+        wanted |= {"repoURL": model.config.repository.url or "", "targetRevision": model.config.repository.branch}
+    for key, value in wanted.items():
+        if str(source.get(key, "")).removeprefix("./") != value:
+            what = f"{name} follows {key} {source.get(key, 'nothing')}, not {value}"
+            yield Finding(AREA, Severity.ERROR, what, name, _apply(model, target))
+
+
+def _state(found: Any, name: str) -> Findings:
+    """What the reconciler itself complains about."""
+    status = found.get("status", {})
+    for condition in status.get("conditions", []):
+        kind, message = str(condition.get("type", "")), str(condition.get("message", ""))[:300]
+        if (kind == "Ready" and condition.get("status") == "False") or kind.endswith("Error"):
+            yield _warning(
+                f"{name} reports {kind}: {message}", name, "correct what it says; it tries again by itself"
+            )
+    health = status.get("health", {}).get("status")
+    if health in ("Degraded", "Missing", "Unknown"):
+        yield _warning(f"{name} is {health}", name, "look at its pods: `kubectl describe pods`, `kubectl logs`")
+
+
+def _warning(what: str, where: str, fix: str) -> Finding:
+    return Finding(AREA, Severity.WARNING, what, where, fix)
