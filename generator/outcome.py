@@ -33,7 +33,7 @@ class Ended(Part):
     """A job's end."""
 
     result: Literal["success", "failure", "cancelled", "skipped"]
-    outputs: dict[str, str] = {}
+    outputs: dict[str, str] | None = None  # act says null where GitHub says {}
 
 
 Needs = Mapping[str, Ended]
@@ -57,7 +57,7 @@ def failed(needs: Needs) -> list[str]:
 
 def read_outcome(needs: Needs, *, model: str, environment: str) -> Outcome | None:
     """What was handed on; None where nothing changed. Raises GeneratorError where it is about something else."""
-    texts = [job.outputs[OUTPUT] for job in needs.values() if job.outputs.get(OUTPUT)]
+    texts = [text for job in needs.values() if (text := (job.outputs or {}).get(OUTPUT))]
     if not texts:
         return None
     try:

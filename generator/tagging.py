@@ -33,7 +33,7 @@ def check_ready(workspace: Workspace, git: GitRepository, comparison: Comparison
 
 def next_version(model: Model, workspace: Workspace, git: GitRepository, bump: str) -> Version:
     """The version after the highest that was tagged or deployed; 0.1.0 for a model that never was."""
-    known = [Version.parse(tag.removeprefix(model.tag_prefix)) for tag in _tags(model, git)]
+    known = tagged_versions(model, git)
     known += [ledger.highest for ledger in ledgers(workspace.root, model).values() if ledger.highest]
     return max(known).bumped(bump) if known else Version("0.1.0")
 
@@ -42,13 +42,18 @@ def check_version(model: Model, workspace: Workspace, git: GitRepository, versio
     """Refuses a version that was tagged, or that a deploy would refuse."""
     if model.tag(version) in _tags(model, git):
         raise GeneratorError(f"tag {model.tag(version)} exists already; tags are never moved")
-    known = [Version.parse(tag.removeprefix(model.tag_prefix)) for tag in _tags(model, git)]
+    known = tagged_versions(model, git)
     if known and version < max(known):
         raise GeneratorError(f"{version} is older than {max(known)}, which is tagged: a deploy would refuse it")
     first = model.targets[0].name
     ledger = ledgers(workspace.root, model).get(first)
     if ledger and ledger.highest and version <= ledger.highest:
         raise GeneratorError(f"{version} is not newer than {ledger.highest}, which {first} had already")
+
+
+def tagged_versions(model: Model, git: GitRepository) -> list[Version]:
+    """The versions of the model's release tags."""
+    return [Version.parse(tag.removeprefix(model.tag_prefix)) for tag in _tags(model, git)]
 
 
 def _tags(model: Model, git: GitRepository) -> list[str]:

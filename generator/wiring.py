@@ -206,17 +206,21 @@ def deployer(root: Path, folder: Path, world: World) -> Deployer:
     source = world.source or GitRepository(root).origin()
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
-    on_runner = "GITHUB_ACTIONS" in os.environ
-    server = os.environ.get("GITHUB_SERVER_URL") if on_runner and os.environ.get("GH_TOKEN") else None
-    author = world.author or (DEPLOYS_AS if on_runner else None)
     return Deployer(
-        git=GitRepository(folder, author=author, token_for=server),
+        git=pushing(folder, world.author),
         source=source,
         renderer=world.renderer,
         regenerate=refresh_overlay,
         reporter=world.reporter,
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+def pushing(folder: Path, author: tuple[str, str] | None = None) -> GitRepository:
+    """The repository in `folder`, which on a runner fetches and pushes with the token in GH_TOKEN."""
+    on_runner = "GITHUB_ACTIONS" in os.environ
+    server = os.environ.get("GITHUB_SERVER_URL") if on_runner and os.environ.get("GH_TOKEN") else None
+    return GitRepository(folder, author=author or (DEPLOYS_AS if on_runner else None), token_for=server)
 
 
 def _observe(release: Release, world: World) -> Artifact:

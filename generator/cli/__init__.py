@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "preview": "Print what a pull request changes.",
     "rehearse": "Run a whole release on this machine.",
     "release": "Tag the next version and push the tag.",
+    "retrain": "Train what runs again, and release it if its data has changed.",
     "promote": "Bring to an environment what the one before it runs.",
     "rollback": "Let an environment run an earlier version again.",
     "bootstrap": "Set up AWS and GitHub for releases.",

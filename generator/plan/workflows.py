@@ -13,6 +13,7 @@ from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
 from generator.plan.files import PlannedFile
 from generator.plan.naming import deploy_group, workflow_file
 from generator.plan.pipeline import JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
+from generator.plan.retrain import plan_retrain
 
 RUNNER = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
 # Minutes beside the script's own limit: environment, gate, registration, upload.
@@ -100,6 +101,7 @@ def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, 
         values = {**common, "model": model, "jobs": jobs, "told": told}
         files.append(PlannedFile(workflow_file("release", model), "templates/workflows/release.yml", values))
         files += plan_by_hand(model, common)
+        files += plan_retrain(model, common, jobs[0])
     return tuple(files)
 
 

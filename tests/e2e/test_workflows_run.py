@@ -19,6 +19,7 @@ from generator.adapters.kustomize import Kustomize
 from tests import parts
 from tests.e2e import test_train_forms as forms
 from tests.e2e.forge import Forge
+from tests.generator.github.server import TOKEN, GitHubServer, serving
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
 
@@ -53,6 +54,7 @@ class Story:
         default_factory=dict
     )  # by moment: what each environment's overlay runs
     late: str = ""  # what the late run said
+    github: GitHubServer | None = None  # what it was told
 
     def look(self, moment: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +122,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     root, given = folder / "repo", parts.started_with()
     scaffolded(root, host)
     env = {**given, "SSL_CERT_FILE": given["TESTBED_CA_BUNDLE"]}
-    forge = Forge(folder, "acme/churn", env=env)
+    with serving(GitHubServer()) as github:
+        told = _told(root, Forge(folder, "acme/churn", env=env, secrets={"GITHUB_TOKEN": TOKEN}, api=github.url))
+    assert not github.violations, "\n".join(github.violations)
+    told.github = github
+    return told
+
+
+def _told(root: Path, forge: Forge) -> Story:
     forge.create()
     git(root, "remote", "set-url", "origin", str(forge.bare))
     git(root, "push", "--quiet", "origin", "main")
@@ -180,6 +189,15 @@ def test_a_whole_run_again_ends_with_the_image_and_record_that_are_there(story: 
     deploys = [line for line in story.log() if line.startswith("Deploy churn 1.0.0")]
     assert deploys == ["Deploy churn 1.0.0 to staging"]
     assert "1.0.0 is not newer than 1.1.0" in story.late
+
+
+def test_github_is_told_of_each_release_promotion_and_rollback(story: Story) -> None:
+    assert story.github
+    repository = story.github.repository
+    assert sorted(item["tag_name"] for item in repository.releases) == ["v1.0.0", "v1.1.0"]
+    deployed = sorted((item["ref"], item["environment"]) for item in repository.deployments)
+    both = ("production", "staging")
+    assert deployed == [(tag, environment) for tag in ("v1.0.0", "v1.1.0") for environment in both]
 
 
 UNKNOWN_TO_ACT = {("concurrency", "queue"), ("environment", "deployment"), ("permissions", "artifact-metadata")}

@@ -99,6 +99,22 @@ def test_the_apps_key_has_an_environment_of_its_own(tmp_path: Path) -> None:
     assert not deploy.approval
 
 
+def test_the_webhook_has_an_environment_that_waits_for_nobody(tmp_path: Path) -> None:
+    found = {
+        one.name: one for one in wanted_environments(write(tmp_path, model_yaml("notify: {webhook: CHAT}\n")))
+    }
+    told = found["tagship-notify"]
+    assert sorted(map(str, told.patterns)) == ["branch main", "tag v[0-9]*"]
+    assert (told.secrets, told.variables, told.approval) == ({"CHAT"}, set(), False)
+
+
+def test_a_retraining_admits_no_branch_to_the_trainings_secrets(tmp_path: Path) -> None:
+    text = model_yaml("retrain: {schedule: '0 3 * * 1'}\ndeploy: {push: {mode: app}}\n")
+    text = text.replace("script: train.py", "script: train.py, secrets: [TOKEN]")
+    found = {one.name: one for one in wanted_environments(write(tmp_path, text))}
+    assert sorted(map(str, found["tagship-train"].patterns)) == ["tag v[0-9]*"]
+
+
 def test_what_comes_to_the_first_environment_comes_by_a_tag(tmp_path: Path) -> None:
     workspace = write(tmp_path)
     deploy = Deploy(environments={"production": Environment(approval=True)})

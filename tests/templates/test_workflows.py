@@ -469,3 +469,47 @@ def test_an_announcement_takes_nothing_that_user_code_wrote() -> None:
 def test_an_environment_cannot_take_the_place_of_the_last_job() -> None:
     jobs = parsed("environment-called-announce")[".github/workflows/promote.yml"]["jobs"]
     assert list(jobs) == ["to-announce", "announce"]
+
+
+# retraining
+
+RETRAIN = ".github/workflows/retrain.yml"
+
+
+def test_a_retraining_is_asked_for_and_may_be_scheduled() -> None:
+    assert RETRAIN not in parsed("app")
+    assert parsed("retrain")[RETRAIN]["on"]["schedule"] == [{"cron": "0 3 * * 1"}]
+    assert "schedule" not in parsed("retrain-by-call")[RETRAIN]["on"]
+    assert parsed("retrain-by-call")[RETRAIN]["on"]["repository_dispatch"] == {"types": ["tagship-retrain"]}
+
+
+def test_a_retraining_trains_on_a_tag_alone_as_a_release_does() -> None:
+    jobs, train = parsed("retrain")[RETRAIN]["jobs"], release("retrain")["jobs"]["train"]
+    assert {name: job.get("if") for name, job in jobs.items()} == {
+        "start": "github.ref_type == 'branch'",
+        "train": "github.ref_type == 'tag'",
+        "tag": None,
+    }
+    for key in ("runs-on", "timeout-minutes", "environment", "permissions"):
+        assert jobs["train"][key] == train[key], key
+    assert step(jobs["train"], "Assume") == step(train, "Assume")
+    assert step(jobs["train"], "Train")["env"]["TOKEN"] == "${{ secrets.TOKEN }}"
+    assert jobs["tag"]["needs"] == "train"
+
+
+def test_what_a_retraining_may_do() -> None:
+    jobs = parsed("retrain")[RETRAIN]["jobs"]
+    assert rights({"jobs": jobs}) == {
+        "start": {"contents": "read", "actions": "write"},
+        "train": {"contents": "read", "id-token": "write"},
+        "tag": {"contents": "read"},
+    }
+    assert environments({"jobs": jobs}) == {"train": "tagship-train", "tag": "tagship-deploy"}
+    assert [name for name, job in jobs.items() if "github.token" in str(job)] == ["start"]
+    assert [name for name, job in jobs.items() if "APP_PRIVATE_KEY" in str(job)] == ["tag"]
+    assert [name for name, job in jobs.items() if "secrets.TOKEN" in str(job)] == ["train"]
+
+
+def test_without_an_app_nothing_is_trained_that_nobody_could_tag() -> None:
+    jobs = parsed("retrain-without-app")[RETRAIN]["jobs"]
+    assert {name: job["permissions"] for name, job in jobs.items()} == {"start": {"contents": "read"}}

@@ -11,7 +11,9 @@ from tests.templates.workflow_variants import workflows
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-@pytest.mark.parametrize(("variant", "folder"), [("everything", "workflows-root"), ("many", "workflows-many")])
+@pytest.mark.parametrize(("variant", "folder"), 
+    [("everything", "workflows-root"), ("many", "workflows-many"), ("retrain", "workflows-retrain")],
+)
 def test_workflows_are_as_they_were(variant: str, folder: str, request: pytest.FixtureRequest) -> None:
     found = {Path(path).name: text for path, text in workflows(variant).items()}
     if request.config.getoption("--update-golden"):

@@ -71,6 +71,14 @@ ROOT_MODELS |= {
     ),
     "environment-called-announce": model_yaml("deploy: {environments: {staging: {}, announce: {}}}\n"),
 }
+_RETRAIN = "retrain: {schedule: '0 3 * * 1'}\ndeploy: {push: {mode: app}}\n"
+ROOT_MODELS |= {
+    "retrain": SMALLEST.replace("train.py}", f"train.py, secrets: [TOKEN], timeout: 7200, role: '{TRAINING_ROLE}'}}")
+    + _RETRAIN,
+    "retrain-own-runner": SMALLEST.replace("train.py}", "train.py, runs_on: [self-hosted, linux, X64]}") + _RETRAIN,
+    "retrain-by-call": model_yaml("retrain: {}\ndeploy: {push: {mode: app}}\n"),
+    "retrain-without-app": model_yaml("retrain: {schedule: '0 3 * * 1'}\n"),
+}
 MANY = ("churn", "demand-forecast")
 # More of them, as data: `root`, `many` and `refused`.
 TABLE: dict[str, dict[str, Any]] = parse(
