@@ -13,7 +13,7 @@ PUSH = (READ, "contents: write")
 CHOSEN = r"inputs.environment == '\1'"
 APP_KEY = "TAGSHIP_APP_PRIVATE_KEY"
 # Any secret of the user's, none of those that other jobs are for.
-TRAINING = r"(?!GITHUB_|TAGSHIP_|REGISTRY_(USERNAME|PASSWORD)$)\w+"
+USERS = r"(?!GITHUB_|TAGSHIP_|REGISTRY_(USERNAME|PASSWORD)$)\w+"
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,17 @@ class Kind:
         return None
 
 
+def announce(*rights: str) -> Allowed:
+    """The last job, which tells how it ended."""
+    shows = (READ, "deployments: write")
+    return Allowed("announce", (*shows, *rights), USERS, True, "tagship-notify", any_outcome=True)
+
+
 KINDS = {
     "release": Kind(
         frozenset({"push", "workflow_dispatch"}),
         (
-            Allowed("train", (READ, "id-token: write"), TRAINING, environment="tagship-train", any_runner=True),
+            Allowed("train", (READ, "id-token: write"), USERS, environment="tagship-train", any_runner=True),
             Allowed("package", after="train"),
             Allowed(
                 "publish",
@@ -72,6 +78,7 @@ KINDS = {
             ),
             Allowed("deploy", PUSH, APP_KEY, True, "tagship-deploy", after="publish", queues=True),
             Allowed("observe", after="deploy"),
+            announce("contents: write"),
         ),
         app=("contents: write",),
     ),
@@ -89,12 +96,29 @@ KINDS = {
                 after=r"approve-\1",
                 queues=True,
             ),
+            announce(),
         ),
         app=("contents: write", "pull-requests: write", "actions: read"),
     ),
     "rollback": Kind(
         frozenset({"workflow_dispatch"}),
-        (Allowed("rollback", PUSH, APP_KEY, True, "tagship-deploy"),),
+        (Allowed("rollback", PUSH, APP_KEY, True, "tagship-deploy"), announce()),
+        app=("contents: write",),
+    ),
+    "retrain": Kind(
+        frozenset({"schedule", "workflow_dispatch", "repository_dispatch"}),
+        (
+            Allowed("start", (READ, "actions: write"), token=True, condition="github.ref_type == 'branch'"),
+            Allowed(
+                "train",
+                (READ, "id-token: write"),
+                USERS,
+                environment="tagship-train",
+                condition="github.ref_type == 'tag'",
+                any_runner=True,
+            ),
+            Allowed("tag", (READ,), APP_KEY, environment="tagship-deploy", after="train"),
+        ),
         app=("contents: write",),
     ),
     "pull-request": Kind(
@@ -115,6 +139,8 @@ WANTED_BY = {
     "pull-requests: write": "github.token",
     "id-token: write": "aws-actions/configure-aws-credentials@",
     "actions: read": "'needs': 'approve-",
+    "actions: write": "github.token",
+    "deployments: write": "github.token",
 }
 # Options with which an installation takes nothing that is not in our lock.
 FROM_HASHES = (("--require-hashes", "--only-binary"), ("--no-deps", "--no-build-isolation"))

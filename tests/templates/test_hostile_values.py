@@ -185,9 +185,15 @@ def structure(config: ModelFile) -> Structure:
 
 
 def shape(data: Any) -> Any:
-    """`data` with its values' kinds in place of the values; names of variables count only by their number."""
+    """`data` with its values' kinds in place of the values; names of variables count only by their number.
+
+    One job is called by the model's name.
+    """
     if isinstance(data, dict):
-        return tuple((key, len(value) if key == "env" else shape(value)) for key, value in data.items())
+        return tuple(
+            (re.sub(r"^rehearse-.*", "rehearse-*", str(key)), len(value) if key == "env" else shape(value))
+            for key, value in data.items()
+        )
     if isinstance(data, list):
         return tuple(shape(item) for item in data)
     return type(data).__name__
