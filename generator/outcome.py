@@ -57,7 +57,8 @@ def failed(needs: Needs) -> list[str]:
 
 def read_outcome(needs: Needs, *, model: str, environment: str) -> Outcome | None:
     """What was handed on; None where nothing changed. Raises GeneratorError where it is about something else."""
-    texts = [text for job in needs.values() if (text := (job.outputs or {}).get(OUTPUT))]
+    done = [job.outputs or {} for job in needs.values() if job.result == "success"]
+    texts = [outputs[OUTPUT] for outputs in done if outputs.get(OUTPUT)]
     if not texts:
         return None
     try:
