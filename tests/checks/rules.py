@@ -125,6 +125,8 @@ def _allowed(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterato
 def _order(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterator[str]:
     if row.after in jobs and row.after not in str(job.get("needs", "")):
         yield f"does not wait for {row.after}"
+    if row.any_outcome and "needs" not in job:
+        yield "waits for no job, whatever its outcome"
     if row.condition and job.get("if") != row.condition:
         yield f"has not the condition {row.condition}"
     if _OUTCOME.search(str(job.get("if", ""))) and not row.any_outcome:
