@@ -222,7 +222,7 @@ def _folders(root: Path, patterns: tuple[str, ...]) -> list[str]:
 
 
 def _clashes(models: list[Model]) -> list[Problem]:
-    """Two models under one name, or two that push the same image tag; two environments in one namespace."""
+    """Two models with one name, image tag or GitHub environment; two environments in one namespace."""
     problems: list[Problem] = []
     seen: dict[str, Model] = {}
     for model in models:
@@ -231,8 +231,13 @@ def _clashes(models: list[Model]) -> list[Problem]:
             message = f"two environments would be in the namespace {namespace}; give one another namespace"
             problems.append(Problem(model.shown, 0, 0, message))
         image = f"{model.image_repository}:{model.config.image.tag.replace('{name}', model.name)}"
-        for key, what in ((model.name, "name"), (image, "image repository and tag")):
-            other = seen.setdefault(key, model)
+        approvals = [target.name for target in model.targets if target.settings.approval]
+        for key, what in (
+            (model.name, "name"),
+            (image, "image repository and tag"),
+            *((f"{model.name}-{name}", f"GitHub environment tagship-{model.name}-{name}") for name in approvals),
+        ):
+            other = seen.setdefault(f"{what}: {key}", model)
             if other is not model:
                 problems.append(Problem(model.shown, 0, 0, f"has the same {what} as {other.shown}; change one"))
     return problems

@@ -292,3 +292,10 @@ def test_a_hostile_value_is_refused_or_harmless(tmp_path: Path, path: tuple[str,
     assert "${{" not in value or path == ("train", "experiment")
     assert not set(value) & set("\n\r\x00\u2028\u2029")
     assert ".." not in value.split("/") or path == ("train", "experiment") or path == ("pipeline", "install")
+
+
+def test_two_models_never_share_the_reviewers_of_a_promotion(tmp_path: Path) -> None:
+    approved = "deploy: {environments: {staging: {}, %s: {approval: true}}}\n"
+    said = "has the same GitHub environment tagship-a-b-c as models/a/model.yaml; change one"
+    with pytest.raises(InvalidInput, match=said):
+        write_many(tmp_path, {"a": approved % "b-c", "a-b": approved % "c"})
