@@ -17,12 +17,20 @@ from generator.plan.naming import approval_environment, workflow_file
 from generator.preview.compare import preview
 from generator.preview.page import LIMIT, MARKER, page
 
+APPROVED_IN = "APPROVED_IN"  # the attempt of the run in which the approving job ran
+
 
 def require_approval(model: Model, environment: str, variables: Mapping[str, str]) -> None:
     """Raises GeneratorError where model.yaml asks for an approval that nobody can have given.
 
     The workflow's own job has waited for it before this runs. What is missing is that somebody had to be asked.
     """
+    branch = f"refs/heads/{model.config.repository.branch}"
+    if "GITHUB_ACTIONS" in variables and variables.get("GITHUB_REF", branch) != branch:
+        raise GeneratorError(
+            f"this runs on {variables['GITHUB_REF']}, whose model.yaml may ask nobody: start the workflow on "
+            f"{model.config.repository.branch}"
+        )
     if not model.target(environment).settings.approval:
         return
     if "GITHUB_ACTIONS" not in variables:
@@ -30,6 +38,11 @@ def require_approval(model: Model, environment: str, variables: Mapping[str, str
         raise GeneratorError(
             f"{environment} has `approval: true`, and here nobody approves: start the workflow instead "
             f"(gh workflow run {workflow} -f environment={environment})"
+        )
+    attempt = variables.get(APPROVED_IN)
+    if not attempt or attempt != variables.get("GITHUB_RUN_ATTEMPT"):
+        raise GeneratorError(
+            "nobody approved this attempt of the run: re-run all its jobs, so that its reviewers are asked again"
         )
     github = connect(variables.get("GITHUB_REPOSITORY", ""), variables)
     problem = approval_problem(github.environments, approval_environment(model, environment))
@@ -42,7 +55,11 @@ def shown(done: Promotion, folder: Path, *, by: str) -> str:
     text = evidence_text(done, by=by)
     if not (done.changed and installed()):
         return text
-    changes = page(preview(GitRepository(folder), f"{done.commit}~1", Kustomize())).removeprefix(MARKER).strip()
+    try:
+        changes = page(preview(GitRepository(folder), f"{done.commit}~1", Kustomize()))
+    except GeneratorError:  # what is pushed must not fail for how it is shown
+        return f"{text}\nThe manifests could not be compared.\n"
+    changes = changes.removeprefix(MARKER).strip()
     both = f"{text}\n{changes}\n"
     return both if len(both.encode()) < LIMIT else f"{text}\nThe difference is too long to stand here.\n"
 

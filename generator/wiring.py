@@ -98,7 +98,8 @@ def release_of(workspace: Workspace, tag: str) -> Release:
 
 def who() -> str:
     """Who asks, for ledgers: GitHub's user on a runner, else this machine's."""
-    if actor := os.environ.get("GITHUB_ACTOR"):
+    # Of a run that is run again GITHUB_ACTOR is who started it first.
+    if actor := os.environ.get("GITHUB_TRIGGERING_ACTOR") or os.environ.get("GITHUB_ACTOR"):
         return actor
     try:
         return getpass.getuser()

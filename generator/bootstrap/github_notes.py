@@ -51,6 +51,12 @@ def of_reviewers(name: str, found: EnvironmentSettings | None, reviewers: tuple[
         yield f"{name} has reviewers; add {', '.join(more)} by hand if that is meant: each may approve alone"
 
 
+_VALUES = {
+    "TAGSHIP_PUBLISH_ROLE": "the release role (`generator bootstrap aws` makes one)",
+    "TAGSHIP_APP_CLIENT_ID": "the GitHub App's client id",
+}
+
+
 def of_values(github: GitHub, wanted: WantedEnvironment, *, exists: bool) -> Iterator[str]:
     """Secrets and variables that the environment's jobs read and nobody has set there."""
     try:
@@ -62,10 +68,8 @@ def of_values(github: GitHub, wanted: WantedEnvironment, *, exists: bool) -> Ite
     for name in sorted(wanted.secrets - secrets):
         yield f"set the secret {name} yourself: gh secret set {name} --env {wanted.name}"
     for name in sorted(wanted.variables - variables):
-        yield (
-            f"set the variable {name} to the release role (`generator bootstrap aws` makes one): "
-            f"gh variable set {name} --env {wanted.name}"
-        )
+        value = _VALUES.get(name, "what your workflows need")
+        yield f"set the variable {name} to {value}: gh variable set {name} --env {wanted.name}"
 
 
 def of_ruleset(found: Ruleset, missing: list[str]) -> Iterator[str]:
@@ -83,8 +87,9 @@ def of_push(github: GitHub, workspace: Workspace, *, app: bool) -> Iterator[str]
     modes = {model.config.deploy.push.mode for model in workspace if model.config.deploy.repository == "same"}
     if "app" in modes and not app:
         yield (
-            "`deploy.push.mode: app` needs a GitHub App, which nothing can make for you: make one with Contents: "
-            "write, install it here, and give its number with --app, so that pull requests can be required"
+            "`deploy.push.mode: app` needs a GitHub App, which nothing can make for you: make one with Contents, "
+            "Pull requests and (for `retrain`) Workflows: write, and (for `approval`) Actions: read; install it "
+            "here, and give its number with --app, so that pull requests can be required"
         )
     if "token" not in modes:
         return

@@ -81,7 +81,7 @@ _PULL_RULES: tuple[dict[str, Any], ...] = (
     {
         "type": "pull_request",
         "parameters": {
-            "dismiss_stale_reviews_on_push": False,
+            "dismiss_stale_reviews_on_push": True,
             "require_code_owner_review": False,
             "require_last_push_approval": False,
             "required_approving_review_count": 0,
@@ -92,7 +92,7 @@ _PULL_RULES: tuple[dict[str, Any], ...] = (
         "type": "required_status_checks",
         "parameters": {
             "required_status_checks": [{"context": REQUIRED_CHECK}],
-            "strict_required_status_checks_policy": False,
+            "strict_required_status_checks_policy": True,
         },
     },
 )

@@ -18,7 +18,7 @@ from generator.cli.options import complete_models, repository_option
     "--metrics",
     "artifacts",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="train.json, gate.json or package.json of a training, or a folder with them.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the text to a file.")
@@ -46,7 +46,10 @@ def command(
     from generator.preview.page import page
 
     git = GitRepository(root)
-    found = preview(git, base or _base(root), Kustomize(), only=names, artifacts=artifacts)
+    given = [path for path in artifacts if path.exists()]
+    for path in sorted({*artifacts} - {*given}):
+        click.echo(f"{path} is not there: no figures of a training", err=True)
+    found = preview(git, base or _base(root), Kustomize(), only=names, artifacts=given)
     text = page(found, full=full)
     if not git.is_clean():
         click.echo("what is not committed is left out", err=True)

@@ -86,12 +86,16 @@ def propose(model: Model, asked: Asked, with_: Deployer) -> Promotion:
     """Commits the version to the promotion branch, on the release branch's head; replaces what was there."""
     edit = _Edit(model, asked, with_)
     branch = promotion_branch(model.name, asked.environment)
-    landed = land(with_, model.config.repository.branch, edit, push=_replacing(with_, branch))
+    # Where no App keeps the pull request's text up to date, the old one is closed with its branch.
+    fresh = model.config.deploy.push.mode != "app"
+    landed = land(with_, model.config.repository.branch, edit, push=_replacing(with_, branch, fresh=fresh))
     return edit.promotion(landed, branch)
 
 
-def _replacing(with_: Deployer, branch: str) -> Callable[[str], bool]:
+def _replacing(with_: Deployer, branch: str, *, fresh: bool) -> Callable[[str], bool]:
     def push(commit: str) -> bool:
+        if fresh:
+            with_.git.delete_branch(branch)
         with_.git.replace_branch(commit, branch)
         with_.reporter.say(f"pushed {commit[:12]} to {branch}")
         return True
@@ -102,11 +106,11 @@ def _replacing(with_: Deployer, branch: str) -> Callable[[str], bool]:
 def close_promotions(model: Model, environment: str, with_: Deployer) -> None:
     """Deletes the branches on which what ran in `environment` waits: to come there, or to go on from there.
 
-    That closes their pull requests. What cannot be deleted is said: the ledger refuses such a merge anyhow.
+    That closes their pull requests. What cannot be deleted is said: the required check refuses it.
     """
     names = [target.name for target in model.targets]
     place = names.index(environment)
-    for name in names[place : place + 2]:
+    for name in names[place:]:
         branch = promotion_branch(model.name, name)
         try:
             if with_.git.delete_branch(branch):
@@ -139,10 +143,19 @@ class _Edit:
             self.with_.reporter.say(f"{found.target.name} runs {entry.version} already: nothing to commit")
             return found.unchanged()
         entry = entry.model_copy(update={"at": self.with_.now, "by": self.asked.by})
+        self._not_rejected_before(found, entry)
         ledger = found.ledger.with_release(entry)
         title = f"Promote {self.name} {entry.version} from {source.target.name} to {found.target.name}"
         repository = image_of(source.kustomization_text(), source.kustomization).repository
         return found.commit(ledger, found.message(title, entry), repository=repository)
+
+    def _not_rejected_before(self, found: Environment, entry: Entry) -> None:
+        """What any earlier environment rejected goes no further, wherever it runs still."""
+        names = [target.name for target in found.model.targets]
+        for name in names[: names.index(found.target.name)]:
+            for item in Environment(self.name, name, self.with_).ledger.rejected:
+                if item.digest == entry.digest or item.version == entry.version:
+                    raise GeneratorError(f"{entry.version} was rejected in {name}: {item.reason}")
 
     def _judged(self, found: Environment, entry: Entry) -> tuple[str, ...]:
         verdict = judge(

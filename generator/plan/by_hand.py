@@ -38,7 +38,7 @@ def plan_by_hand(model: Model, common: Mapping[str, object]) -> Iterator[Planned
     if len(environments) > 1:
         jobs = tuple(_promotions(model))
         told = announce_change(model, "promotion", _names(jobs))
-        values = {**common, "model": model, "jobs": jobs, "told": told}
+        values = {**common, "model": model, "jobs": jobs, "told": told, "asked": any(job.approval for job in jobs)}
         yield PlannedFile(workflow_file("promote", model), "templates/workflows/promote.yml", values)
 
 

@@ -24,7 +24,9 @@ def plan_retrain(model: Model, common: Mapping[str, object], train: PlannedJob) 
     """`train` is the release's job. Without an App the workflow says who can do it, and trains nothing."""
     if model.config.retrain is None:
         return
-    push = push_of(model, "push the next version's tag")
+    # A tag on a commit whose workflows differ from the branch's counts as changing them.
+    workflows = Permission("workflows", "write", "of a commit that has the workflows of its day")
+    push = push_of(model, "push the next version's tag", (workflows,))
     read = Permission("contents", "read", "check the branch and the tags out")
     starts = Permission("actions", "write", "start this workflow on the tag of what runs")
     path = workflow_file("retrain", model)

@@ -119,7 +119,7 @@ KINDS = {
             ),
             Allowed("tag", (READ,), APP_KEY, environment="tagship-deploy", after="train"),
         ),
-        app=("contents: write",),
+        app=("contents: write", "workflows: write"),
     ),
     "pull-request": Kind(
         frozenset({"pull_request", "merge_group"}),

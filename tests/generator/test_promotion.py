@@ -121,6 +121,14 @@ def test_neither_what_was_rejected_there_nor_what_is_older_comes(scene: Stages) 
     assert scene.promote().evidence.entry.version == "1.2.0"
 
 
+def test_what_an_earlier_environment_rejected_goes_no_further(scene: Stages) -> None:
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.deploy(version, digit)
+        scene.promote()
+    scene.back("staging")
+    assert scene.refused("edge") == "1.1.0 was rejected in staging: bad"
+
+
 def test_a_proposal_is_one_branch_on_the_release_branchs_head(scene: Stages) -> None:
     scene.deploy("1.0.0", "a")
     done = scene.propose()
@@ -146,8 +154,7 @@ def test_a_rollback_closes_the_promotions_of_what_it_rejects(scene: Stages, envi
     scene.propose("production")
     scene.propose("edge")
     scene.back(environment)
-    left = {"staging": ["main", "tagship/churn/edge"], "production": ["main"]}
-    assert scene.branches() == left[environment]
+    assert scene.branches() == ["main"]
 
 
 def test_the_evidence_shows_both_versions_metrics_and_who_asked(scene: Stages) -> None:
@@ -223,12 +230,18 @@ def test_an_approval_that_nobody_has_to_give_is_none(tmp_path: Path, github: Git
     scene = Approved(tmp_path)
     scene.deploy("1.0.0", "a")
     given = on_a_runner(scene, github)
+    done = generator("promote", "production", cwd=scene.root)
+    assert (done.returncode, "gh workflow run promote.yml -f environment=production" in done.stderr) == (1, True)
+    given |= {"GITHUB_RUN_ATTEMPT": "2", "APPROVED_IN": "1"}
+    done = generator("promote", "production", cwd=scene.root, **given)
+    assert (done.returncode, "nobody approved this attempt" in done.stderr) == (1, True)
+    given["APPROVED_IN"] = "2"
+    done = generator("promote", "production", cwd=scene.root, **given, GITHUB_REF="refs/tags/v1.0.0")
+    assert (done.returncode, "this runs on refs/tags/v1.0.0" in done.stderr) == (1, True)
     done = generator("promote", "production", cwd=scene.root, **given)
     assert done.returncode == 1
     assert "GitHub has no environment tagship-churn-production" in done.stderr
     assert scene.ledger("production").current is None
-    done = generator("promote", "production", cwd=scene.root)
-    assert (done.returncode, "gh workflow run promote.yml -f environment=production" in done.stderr) == (1, True)
     hub = connect("acme/churn", github.variables)
     workspace = load(scene.root)
     carry_out(hub, propose_settings(hub, workspace, Wishes(reviewers=("ada",))), lambda _line: None)
