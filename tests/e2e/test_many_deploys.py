@@ -100,7 +100,8 @@ class Race:
             git=GitRepository(
                 self.folder / "work" / f"{name}-{version}-{os.getpid()}", author=("Ada", "ada@example.com")
             ),
-            source=str(self.bare),
+            # Not as a path: a clone of one copies files, also those that a push in the same moment takes away.
+            source=f"file://{self.bare}",
             renderer=None,  # it costs more than all the rest, and what races is Git
             regenerate=refresh_overlay,
             reporter=Quiet(),
