@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen --extra dev
 # What is resolved anew (a lock, the image's packages) takes no release younger than this: the newest ones are
 # not on every mirror yet. Move it forward with uv.lock.
 export UV_EXCLUDE_NEWER ?= 2026-11-12T00:00:00Z
-PYTEST_ARGS ?= -n auto --dist loadgroup
+PYTEST_ARGS ?= -n auto --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test check bench bench-serving bench-soak generate clean
 

@@ -37,7 +37,7 @@ from tests.environments import environment
 from tests.generator.packaged import Predicted, Report, ingredients, lay_out
 from tests.generator.workspaces import SMALLEST
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("image")]  # one image serves all tests here
+pytestmark = pytest.mark.e2e
 
 LARGEST = 350 * 10**6  # bytes of site-packages
 TRAIN = """

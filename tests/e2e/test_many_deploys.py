@@ -30,7 +30,7 @@ from tests.generator.repositories import git, publish
 from tests.generator.test_deploy import Quiet
 from tests.generator.workspaces import write_many
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("deploys")]
+pytestmark = pytest.mark.e2e
 MODELS = [f"model-{letter}" for letter in "abcdefghij"]
 QUEUED = frozenset(MODELS[:5])  # one after the other, as with `queue: max`; the rest all at once
 VERSIONS = [f"1.{minor}.0" for minor in range(20)]

@@ -17,7 +17,7 @@ from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
 from tests.generator.workspaces import model_yaml
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("monorepo")]
+pytestmark = pytest.mark.e2e
 MODELS = ("churn", "demand", "fraud")
 PULL = 7
 

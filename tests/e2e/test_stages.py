@@ -19,7 +19,7 @@ from tests.generator.workspaces import model_yaml
 
 SECRET = "s3cret-of-the-warehouse"
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stages")]  # one image serves all tests here
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tests.generator.github.server import TOKEN, GitHubServer, serving
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("workflows")]
+pytestmark = pytest.mark.e2e
 SOURCE = (
     *("pyproject.toml", "README.md", "LICENSE", "generator", "inference", "templates"),
     *("k8s/base", "k8s/components"),
