@@ -1,7 +1,7 @@
 """scikit-learn's estimators, asked with arrays where the names of columns decide nothing.
 
-Trees, forests and linear models have a direct way besides: it is taken if it gives what the estimator
-itself gives for some rows when the model is loaded.
+Trees, forests and linear models have a direct way besides: it is taken if it gives, bit for bit, what the
+estimator itself gives for some rows when the model is loaded.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,7 @@ def _forest(kind: Any, target: Any, **options: Any) -> Callable[[], Any]:
 
 
 def _fit(estimator: Any, target: Any) -> Callable[[], Any]:
-    return lambda: estimator.fit(FRAME, target)
+    return lambda: copy.deepcopy(estimator).fit(FRAME, target)  # a test may change what it gets
 
 
 def _with_gaps() -> Any:
