@@ -61,7 +61,7 @@ def wanted_rules(workspace: Workspace, *, team: Actor | None, app: Actor | None)
         says = f"{shown} takes pull requests that pass {REQUIRED_CHECK}{by}"
         yield WantedRules(_ruleset(PULLS, "branch", refs, _PULL_RULES, actors), says, actors)
     tags = sorted(release_tags(model) for model in workspace)
-    makers = (team or ADMINS, *((app,) if app else ()))
+    makers = (team or ADMINS, *((app,) if app else ()), *_retrainers(workspace))
     rules = ({"type": "creation"}, {"type": "update"}, {"type": "deletion"})
     says = f"only {' and '.join(actor.name for actor in makers)} may make, move or delete {', '.join(tags)}"
     yield WantedRules(
@@ -75,6 +75,12 @@ def _pushers(workspace: Workspace, app: Actor | None) -> tuple[Actor, ...] | Non
     if "token" in modes or ("app" in modes and app is None):
         return None  # nothing lets the workflow's own token bypass a rule
     return (*((app,) if app and "app" in modes else ()), *((DEPLOY_KEYS,) if "deploy-key" in modes else ()))
+
+
+def _retrainers(workspace: Workspace) -> tuple[Actor, ...]:
+    """Deploy keys, where one pushes the tag of a retraining."""
+    modes = {model.config.deploy.push.mode for model in workspace if model.config.retrain is not None}
+    return (DEPLOY_KEYS,) if "deploy-key" in modes else ()
 
 
 _PULL_RULES: tuple[dict[str, Any], ...] = (

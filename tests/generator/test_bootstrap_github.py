@@ -99,6 +99,27 @@ def test_the_apps_key_has_an_environment_of_its_own(tmp_path: Path) -> None:
     assert not deploy.approval
 
 
+def test_the_deploy_key_has_the_same_environment(tmp_path: Path) -> None:
+    found = {one.name: one for one in wanted_environments(deploying(write(tmp_path), "deploy-key"))}
+    deploy = found["tagship-deploy"]
+    assert sorted(map(str, deploy.patterns)) == ["branch main", "tag v[0-9]*"]
+    assert (deploy.secrets, deploy.variables, deploy.approval) == ({"TAGSHIP_DEPLOY_KEY"}, set(), False)
+
+
+@pytest.mark.parametrize(
+    ("url", "needed"),
+    [
+        ("https://github.com/acme/churn", set()),
+        ("ssh://git@ssh.github.com:443/acme/churn.git", set()),
+        ("https://ghe.example.com/acme/churn", {"TAGSHIP_KNOWN_HOSTS"}),
+    ],
+)
+def test_a_server_of_ones_own_must_be_known(tmp_path: Path, url: str, needed: set[str]) -> None:
+    text = model_yaml(f"repository: {{url: '{url}'}}\ndeploy: {{push: {{mode: deploy-key}}}}\n")
+    found = {one.name: one for one in wanted_environments(write(tmp_path, text))}
+    assert found["tagship-deploy"].variables == needed
+
+
 def test_the_webhook_has_an_environment_that_waits_for_nobody(tmp_path: Path) -> None:
     found = {
         one.name: one for one in wanted_environments(write(tmp_path, model_yaml("notify: {webhook: CHAT}\n")))
@@ -416,6 +437,33 @@ def test_pull_requests_are_required_where_the_pusher_may_bypass(
     assert [rule["type"] for rule in made["rules"]] == ["pull_request", "required_status_checks"]
     assert rules(github)[BRANCH]["bypass_actors"] == [], "not even the App rewrites the branch"
     assert propose(hub, deploying(workspace, mode), Wishes(("ada",), app=4711)).steps == []
+
+
+def test_deploy_keys_are_looked_at(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:
+    def notes() -> list[str]:
+        proposal = propose(hub, deploying(workspace, "deploy-key"), ADA)
+        return [note for note in proposal.notes if "deploy key" in note]
+
+    github.repository.add_deploy_key("reader", read_only=True)
+    github.repository.add_deploy_key("of an organisation that forbids them", enabled=False)
+    assert [note.partition(":")[0] for note in notes()] == ["no deploy key may write"]
+    github.repository.add_deploy_key("tagship")
+    assert notes() == []
+    github.repository.add_deploy_key("another")
+    assert notes() == ["2 deploy keys may write (tagship, another): every one of them passes the rules"]
+    assert [note for note in propose(hub, workspace, ADA).notes if "deploy key" in note] == []
+
+
+@pytest.mark.parametrize(
+    ("retrain", "makers"), [("", ["RepositoryRole"]), ("retrain: {}\n", ["RepositoryRole", "DeployKey"])]
+)
+def test_a_deploy_key_makes_release_tags_where_it_retrains(
+    github: GitHubServer, hub: GitHub, tmp_path: Path, retrain: str, makers: list[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    workspace = write(tmp_path / "other", model_yaml(f"{retrain}deploy: {{push: {{mode: deploy-key}}}}\n"))
+    applied(hub, workspace)
+    assert [item["actor_type"] for item in rules(github)[TAGS]["bypass_actors"]] == makers
 
 
 def test_an_app_that_was_not_named(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:

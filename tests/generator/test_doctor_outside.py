@@ -452,6 +452,20 @@ def test_settings_that_stand_in_the_way_are_found(
     assert TOKEN not in repr(found)
 
 
+def test_a_deploy_key_that_is_not_there_is_found(hub: GitHubServer, setup: Setup) -> None:
+    setup.rewrite("deploy:\n", "deploy:\n  push: {mode: deploy-key}\n")
+    hub.repository.add_deploy_key("reader", read_only=True)
+    found = setup.findings("GitHub")
+    hit(found, ERROR, "no deploy key may write", "--allow-write")
+    hit(found, ERROR, "no secret TAGSHIP_DEPLOY_KEY", "gh secret set TAGSHIP_DEPLOY_KEY --env tagship-deploy")
+    hub.repository.add_deploy_key("tagship")
+    assert not [item for item in setup.findings("GitHub") if "deploy key may" in item.what]
+    hub.repository.add_deploy_key("another")
+    hit(setup.findings("GitHub"), WARNING, "2 deploy keys may write", "delete those")
+    hub.repository.admin = False
+    hit(setup.findings("GitHub"), NOTE, "not checked: deploy keys", "")
+
+
 def test_another_repository_on_github_is_found(hub: GitHubServer, setup: Setup) -> None:
     setup.rewrite("id: 456789", "id: 1")
     hit(setup.findings("GitHub"), ERROR, "GitHub says 456789", "write id: 456789")

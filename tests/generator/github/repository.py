@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.generator.github.answers import Answer, Request, invalid, not_found, refused
+from tests.generator.github.answers import Answer, Request, denied, invalid, not_found, refused
 from tests.generator.github.description import operations
 from tests.generator.github.settings import Settings
 
@@ -86,6 +86,9 @@ class Repository(Settings):
 
     def actions_get_github_actions_default_workflow_permissions_repository(self, request: Request) -> Answer:
         return Answer(200, self.workflow_permissions)
+
+    def repos_list_deploy_keys(self, request: Request) -> Answer:
+        return Answer(200, self.deploy_keys) if self.admin else denied("administration=read")
 
     # comments and pull requests
 

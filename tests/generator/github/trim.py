@@ -40,6 +40,7 @@ OPERATIONS = (
     "repos/get-release-by-tag",
     "repos/get-repo-ruleset",
     "repos/get-repo-rulesets",
+    "repos/list-deploy-keys",
     "repos/list-deployment-branch-policies",
     "repos/list-deployments",
     "repos/update-release",
