@@ -12,11 +12,12 @@ from generator.bootstrap.github import NOTHING, address_of, propose
 from generator.bootstrap.github_environments import WantedEnvironment, wanted_environments
 from generator.bootstrap.github_notes import MAKE_KEY
 from generator.bootstrap.github_people import Wishes
-from generator.bootstrap.github_rules import IN_THE_WAY
+from generator.bootstrap.github_rules import IN_THE_WAY, unpinned
 from generator.config.model import Workspace
 from generator.doctor.finding import Finding, Findings, Severity, Subject, in_two, not_checked
 from generator.errors import GeneratorError
 from generator.plan import pins
+from generator.plan.workflows import REQUIRED_CHECK
 
 AREA = "GitHub"
 PATIENCE = 15.0
@@ -121,6 +122,10 @@ def _push(github: GitHub, workspace: Workspace) -> Findings:
         except GeneratorError as error:
             yield not_checked(AREA, f"the rules of {branch}: {error}", github.slug)
             continue
+        if unpinned(rules):  # in other modes it is our own ruleset that requires the check
+            what = f"{branch} requires {REQUIRED_CHECK} from anybody: every App that may write checks can pass it"
+            fix = f"choose GitHub Actions as the source of {REQUIRED_CHECK} in that rule (Settings, Rules)"
+            yield Finding(AREA, Severity.WARNING, what, branch, fix)
         if blocking := sorted({rule["type"] for rule in rules} & IN_THE_WAY):
             what = (
                 f"rules of {branch} ({', '.join(blocking)}) refuse the deploy commit of the workflow's own token"

@@ -20,7 +20,8 @@ from generator.config.schema import Deploy, Environment, Push
 from generator.delivery.approval import approval_problem
 from generator.errors import GeneratorError
 from generator.plan.workflows import REQUIRED_CHECK
-from tests.generator.github.answers import PLAN_REVIEWERS, PLAN_RULES, denied, refused
+from tests.generator.github.answers import PLAN_REVIEWERS, PLAN_RULES, denied, not_found, refused
+from tests.generator.github.repository import ACTIONS
 from tests.generator.github.server import TOKEN, GitHubServer
 from tests.generator.repositories import git
 from tests.generator.test_cli import generator
@@ -401,7 +402,10 @@ def test_required_reviews_stay_as_many_as_they_are(
     assert changes(proposal)[f'ruleset "{PULLS}"'] == "change"
     assert made["rules"][0]["parameters"] == pull
     assert made["rules"][1]["parameters"] == {
-        "required_status_checks": [{"context": "lint", "integration_id": 15368}, {"context": REQUIRED_CHECK}],
+        "required_status_checks": [
+            {"context": "lint", "integration_id": 15368},
+            {"context": REQUIRED_CHECK, "integration_id": ACTIONS},
+        ],
         "strict_required_status_checks_policy": True,
     }
     assert made["bypass_actors"] == []
@@ -464,6 +468,33 @@ def test_a_deploy_key_makes_release_tags_where_it_retrains(
     workspace = write(tmp_path / "other", model_yaml(f"{retrain}deploy: {{push: {{mode: deploy-key}}}}\n"))
     applied(hub, workspace)
     assert [item["actor_type"] for item in rules(github)[TAGS]["bypass_actors"]] == makers
+
+
+def checks(github: GitHubServer) -> list[dict[str, Any]]:
+    parameters = rules(github)[PULLS]["rules"][1]["parameters"]
+    found: list[dict[str, Any]] = parameters["required_status_checks"]
+    return found
+
+
+def test_the_check_is_that_of_actions_alone(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:
+    """Any App with `checks: write` may report one of that name."""
+    ours = deploying(workspace, "deploy-key")
+    applied(hub, ours)
+    pinned = [{"context": "Validate", "integration_id": ACTIONS}]
+    assert checks(github) == pinned
+    del checks(github)[0]["integration_id"]
+    proposal, _ = applied(hub, ours)
+    (line,) = [line for line in proposal.lines if PULLS in line.what]
+    assert line.now == "lacks that GitHub Actions alone may report Validate"
+    assert checks(github) == pinned
+    checks(github)[0]["integration_id"] = 4711  # somebody's own, on purpose
+    assert propose(hub, ours, ADA).steps == []
+
+
+def test_a_server_that_shows_no_app_of_actions(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:
+    github.fail("apps/get-by-slug", not_found())
+    applied(hub, deploying(workspace, "deploy-key"))
+    assert checks(github) == [{"context": "Validate"}]
 
 
 def test_an_app_that_was_not_named(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:

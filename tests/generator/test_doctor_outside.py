@@ -403,6 +403,13 @@ def blocked(hub: GitHubServer) -> None:
     hub.repository.add_ruleset(name="theirs", conditions=refs, rules=[{"type": "required_signatures"}])
 
 
+def checked_by_anybody(hub: GitHubServer) -> None:
+    refs = {"ref_name": {"include": ["refs/heads/main"], "exclude": []}}
+    checks = {"required_status_checks": [{"context": "Validate"}], "strict_required_status_checks_policy": True}
+    rule = {"type": "required_status_checks", "parameters": checks}
+    hub.repository.add_ruleset(name="theirs", conditions=refs, rules=[rule])
+
+
 GITHUBS: dict[str, tuple[Callable[[GitHubServer], object], Severity, str, str]] = {
     "no environment": (
         lambda hub: hub.repository.environments.pop("tagship-publish"), ERROR, "environment tagship-publish: missing",
@@ -436,6 +443,7 @@ GITHUBS: dict[str, tuple[Callable[[GitHubServer], object], Severity, str, str]] 
         "may write", "make `read",
     ),
     "a rule in the way": (blocked, ERROR, "required_signatures", "deploy.push.mode to app"),
+    "a check by anybody": (checked_by_anybody, WARNING, "requires Validate from anybody", "choose GitHub Actions"),
     "another default branch": (
         lambda hub: setattr(hub.repository, "default_branch", "dev"), WARNING, "default branch is dev", "Settings",
     ),

@@ -96,6 +96,11 @@ class Facts:
             for item in self._client.pages("keys", _ADMINISTRATION)
         ]
 
+    def actions_app(self) -> int | None:
+        """The number of the App that reports what workflows' jobs came to: 15368 on github.com."""
+        found = self._client.get("/apps/github-actions", "nothing")
+        return found["id"] if found else None
+
     def actions(self) -> ActionsSettings:
         general = self._client.get("actions/permissions", _ADMINISTRATION) or {}
         token = self._client.get("actions/permissions/workflow", _ADMINISTRATION) or {}

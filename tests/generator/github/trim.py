@@ -19,6 +19,7 @@ OPERATIONS = (
     "actions/get-github-actions-permissions-repository",
     "actions/list-environment-secrets",
     "actions/list-environment-variables",
+    "apps/get-by-slug",
     "issues/create-comment",
     "issues/delete-comment",
     "issues/list-comments",
