@@ -8,7 +8,7 @@ its way into a ledger.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,14 +32,25 @@ class Sorted:
 
 
 def sort_images(
-    images: Iterable[StoredImage], workspace: Workspace, image_repository: str, *, now: datetime, age: timedelta
+    images: Iterable[StoredImage],
+    heads: Mapping[str, Workspace],
+    image_repository: str,
+    *,
+    now: datetime,
+    age: timedelta,
 ) -> Sorted:
     """What may go: tagged by releases of models here, named by no ledger, neither pushed nor pulled within `age`.
 
-    `workspace` is the release branch's head. Raises InvalidInput where a ledger there is missing or wrong.
+    `heads` are those of `release_heads`. Raises InvalidInput where a ledger there is missing or wrong.
     """
-    models = [model for model in workspace if model.image_repository == image_repository]
-    named, ours = _named(workspace, models), re.compile("|".join(map(_release_tags, models)), re.ASCII)
+    named: set[str] = set()
+    models: list[Model] = []
+    for branch, head in heads.items():
+        sharing = _sharing(head, image_repository)
+        here = [model for model in sharing if model.config.repository.branch == branch]
+        named |= _named(head, sharing, here)
+        models += here
+    ours = re.compile("|".join(map(_release_tags, models)) or "(?!)", re.ASCII)
     prunable: list[StoredImage] = []
     counts = {"named": 0, "young": 0, "foreign": 0}
     for image in images:
@@ -52,6 +63,26 @@ def sort_images(
         else:
             prunable.append(image)
     return Sorted(tuple(sorted(prunable, key=lambda image: image.pushed)), **counts)
+
+
+def release_heads(
+    workspace: Workspace, image_repository: str, head_of: Callable[[str], Workspace]
+) -> dict[str, Workspace]:
+    """The head of each branch to which a model with this image repository is released, by the branch's name.
+
+    Which models there are, and which branches are theirs, is what the heads themselves say.
+    """
+    heads: dict[str, Workspace] = {}
+    wanted = {model.config.repository.branch for model in _sharing(workspace, image_repository)}
+    while missing := sorted(wanted - heads.keys()):
+        for branch in missing:
+            heads[branch] = head_of(branch)
+            wanted |= {model.config.repository.branch for model in _sharing(heads[branch], image_repository)}
+    return heads
+
+
+def _sharing(workspace: Workspace, image_repository: str) -> list[Model]:
+    return [model for model in workspace if model.image_repository == image_repository]
 
 
 def open_repository(model: Model) -> EcrRepository:
@@ -70,10 +101,13 @@ def age_of(text: str) -> timedelta:
     return timedelta(days=int(match[1]) * {"d": 1, "w": 7}[match[2]])
 
 
-def _named(workspace: Workspace, models: list[Model]) -> set[str]:
-    """Every digest that the ledgers of `models` name: what runs, what ran, what was rejected."""
+def _named(workspace: Workspace, models: list[Model], here: list[Model]) -> set[str]:
+    """Every digest that the ledgers of `models` name: what runs, what ran, what was rejected.
+
+    Those `here` have all their ledgers on this branch; what it has of the others may be old, and keeps what it names.
+    """
     problems = all_ledger_problems(workspace)
-    for model in models:
+    for model in here:
         shown = [f"{model.overlay(target.name)}/release.yaml" for target in model.targets]
         absent = [path for path in shown if not (workspace.root / path).is_file()]
         problems += [Problem(path, 0, 0, "is not on the branch: what runs there is not known") for path in absent]

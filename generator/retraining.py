@@ -25,7 +25,7 @@ from generator.wiring import World, run_stage, who
 
 ON_A_MACHINE = (
     "a tag that a workflow's own token pushes starts no release: run `generator retrain{model}` on the machine of "
-    "somebody who may push release tags, or let a GitHub App push (`deploy.push.mode: app`)"
+    "somebody who may push release tags, or let a GitHub App or a deploy key push (`deploy.push.mode`)"
 )
 LOG_IT = "let the script log its datasets (mlflow.log_input, see docs/training.md), and release that"
 
@@ -77,7 +77,7 @@ def last_release(model: Model, git: GitRepository) -> Last:
 def check_workflow(last: Last, git: GitRepository) -> None:
     """Whether a workflow's run can go on from the tag. Raises GeneratorError before anything is trained."""
     name = last.model.name
-    if last.model.config.deploy.push.mode != "app":
+    if last.model.config.deploy.push.mode == "token":
         raise GeneratorError(ON_A_MACHINE.format(model="" if last.model.at_root else f" --model {name}"))
     file = workflow_file("retrain", last.model)
     if git.text_at(f"refs/tags/{last.tag}", file) is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from generator.adapters.deploy_key import deploy_key
 from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
 from generator.adapters.git import GitRepository
@@ -218,10 +219,11 @@ def deployer(root: Path, folder: Path, world: World) -> Deployer:
 
 
 def pushing(folder: Path, author: tuple[str, str] | None = None) -> GitRepository:
-    """The repository in `folder`, which on a runner fetches and pushes with the token in GH_TOKEN."""
+    """The repository in `folder`, which on a runner is read with the token in GH_TOKEN; a key, or that, pushes."""
     on_runner = "GITHUB_ACTIONS" in os.environ
     server = os.environ.get("GITHUB_SERVER_URL") if on_runner and os.environ.get("GH_TOKEN") else None
-    return GitRepository(folder, author=author or (DEPLOYS_AS if on_runner else None), token_for=server)
+    key = deploy_key(os.environ) if on_runner else None
+    return GitRepository(folder, author=author or (DEPLOYS_AS if on_runner else None), token_for=server, key=key)
 
 
 def _observe(release: Release, world: World) -> Artifact:

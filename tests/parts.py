@@ -55,6 +55,15 @@ def need_actionlint() -> str:
     return need_program("actionlint", "put actionlint on the PATH, or source the test bed's env")
 
 
+def need_sshd() -> str:
+    """OpenSSH's server, and its client."""
+    need_program("ssh", "install openssh-client")
+    found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        absent("OpenSSH's server", "install openssh-server")
+    return str(found)
+
+
 def need_act() -> None:
     """`act`, with stand-ins for third-party actions."""
     need_program("act-local", "source the test bed's env")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.adapters.deploy_key import DeployKey, explained
 from generator.adapters.shell import ProcessFailed, run
 from generator.errors import GeneratorError
 
@@ -27,6 +28,7 @@ class GitRepository:
     root: Path
     author: tuple[str, str] | None = None  # name and address of our commits; None: the user's own
     token_for: str | None = None  # the server, such as https://github.com, that GH_TOKEN opens
+    key: DeployKey | None = None  # pushes to origin, instead of that token, which then only reads
 
     def _git(self, *argv: str) -> str:
         argv = (*self._options(), "-C", str(self.root), *argv)
@@ -45,6 +47,20 @@ class GitRepository:
         name, address = self.author
         both = ("AUTHOR", "COMMITTER")
         return {f"GIT_{who}_NAME": name for who in both} | {f"GIT_{who}_EMAIL": address for who in both}
+
+    def _push(self, *argv: str) -> None:
+        """Pushes to origin."""
+        if self.key is None:
+            self._git("push", "--quiet", "origin", *argv)
+            return
+        address = self.key.pushes_to(self.origin() or "")
+        options = (*self._options(), "-c", f"remote.origin.pushurl={address}", "-C", str(self.root))
+        with self.key.opened() as opened:
+            run("git", *options, "push", "--quiet", "origin", *argv, env={**_ENVIRONMENT, **opened})
+
+    def _refused(self, what: str, error: ProcessFailed) -> GeneratorError:
+        hint = explained(error.stderr) if self.key else ""
+        return GeneratorError(f"{what}:\n{error.stderr.strip()}{hint}")
 
     def exists(self) -> bool:
         """Whether `root` lies in a Git repository."""
@@ -181,26 +197,26 @@ class GitRepository:
 
     def push(self, commit: str, branch: str) -> bool:
         try:
-            self._git("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
+            self._push(f"{commit}:refs/heads/{branch}")
         except ProcessFailed as error:
             if _MOVED.search(error.stderr):
                 return False
-            raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
+            raise self._refused(f"the push to {branch} was refused", error) from error
         return True
 
     def replace_branch(self, commit: str, branch: str) -> None:
         try:
-            self._git("push", "--quiet", "--force", "origin", f"{commit}:refs/heads/{branch}")
+            self._push("--force", f"{commit}:refs/heads/{branch}")
         except ProcessFailed as error:
-            raise GeneratorError(f"the push to {branch} was refused:\n{error.stderr.strip()}") from error
+            raise self._refused(f"the push to {branch} was refused", error) from error
 
     def delete_branch(self, branch: str) -> bool:
         if not self._git("ls-remote", "origin", f"refs/heads/{branch}"):
             return False
         try:
-            self._git("push", "--quiet", "origin", f":refs/heads/{branch}")
+            self._push(f":refs/heads/{branch}")
         except ProcessFailed as error:
-            raise GeneratorError(f"{branch} cannot be deleted:\n{error.stderr.strip()}") from error
+            raise self._refused(f"{branch} cannot be deleted", error) from error
         return True
 
     def tags(self, pattern: str) -> list[str]:
@@ -216,7 +232,7 @@ class GitRepository:
     def push_tag(self, name: str) -> None:
         """Where origin refuses the tag it is removed here as well, so that nothing counts as released."""
         try:
-            self._git("push", "--quiet", "origin", f"refs/tags/{name}:refs/tags/{name}")
+            self._push(f"refs/tags/{name}:refs/tags/{name}")
         except ProcessFailed as error:
             self._git("tag", "--delete", name)
-            raise GeneratorError(f"the push of {name} was refused:\n{error.stderr.strip()}") from error
+            raise self._refused(f"the push of {name} was refused", error) from error

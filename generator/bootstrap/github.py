@@ -16,9 +16,10 @@ from generator.adapters.github.rulesets import Ruleset
 from generator.bootstrap import github_notes as notes
 from generator.bootstrap.github_environments import WantedEnvironment, settled, wanted_environments
 from generator.bootstrap.github_people import Wishes, reviewers_of, team_of
-from generator.bootstrap.github_rules import Actor, WantedRules, missing_actors, stricter, wanted_rules
+from generator.bootstrap.github_rules import Actor, WantedRules, missing_actors, stricter, unpinned, wanted_rules
 from generator.config.model import Workspace
 from generator.errors import GeneratorError
+from generator.plan.workflows import REQUIRED_CHECK
 
 NOTHING = "-"
 
@@ -116,7 +117,7 @@ def _rulesets(
     team = team_of(github, facts, wishes.release_team)
     by = Actor("Team", team.id, team.name) if team else None
     app = Actor("Integration", wishes.app, f"the App {wishes.app}") if wishes.app is not None else None
-    for wanted in wanted_rules(workspace, team=by, app=app):
+    for wanted in wanted_rules(workspace, team=by, app=app, checker=github.facts.actions_app()):
         try:
             _ruleset(github, wanted, made)
         except NotOffered as error:
@@ -196,6 +197,8 @@ def _weakness(found: Ruleset, becomes: Ruleset) -> str:
     lacks = [ref for ref in becomes.include if ref not in found.include]
     there = {rule["type"] for rule in found.rules}
     lacks += [rule["type"] for rule in becomes.rules if rule["type"] not in there]
+    if unpinned(found.rules) and not unpinned(becomes.rules):
+        lacks.append(f"that GitHub Actions alone may report {REQUIRED_CHECK}")
     if not lacks and found.rules != becomes.rules:
         lacks = ["stricter parameters"]
     parts = [f"is {found.enforcement}"] if found.enforcement != "active" else []

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from generator.adapters.github.environments import EnvironmentSettings, Pattern
 from generator.adapters.github.facts import Reviewer
 from generator.config.model import Model, Target, Workspace
+from generator.plan.credentials import KNOWN_HOSTS, known_hosts_needed
 from generator.plan.naming import NOTIFY_ENVIRONMENT, approval_environment
 from generator.plan.pipeline import JOBS
 from generator.plan.workflows import PlannedJob, plan_job
@@ -61,6 +62,8 @@ def _of_jobs(model: Model) -> Iterator[WantedEnvironment]:
         read = {(kind, name) for text in _expressions(planned) for kind, name in _READS.findall(text)}
         secrets = frozenset(name for kind, name in read if kind == "secrets")
         variables = frozenset(name for kind, name in read if kind == "vars")
+        if not known_hosts_needed(model):  # empty is as good
+            variables -= {KNOWN_HOSTS}
         # Promotions and rollbacks push, too; they run on the branch.
         branch = {Pattern("branch", model.config.repository.branch)} if planned.push else set()
         yield WantedEnvironment(planned.environment, tags | branch, secrets=secrets, variables=variables)
@@ -78,7 +81,7 @@ def _expressions(job: PlannedJob) -> Iterator[str]:
         yield from step.env.values()
     if job.aws:
         yield job.aws.role
-    if job.push:
+    if job.push and job.push.app:
         yield from (job.push.client_id, job.push.private_key)
     if job.login:
         yield from (job.login.user, job.login.password)

@@ -51,7 +51,13 @@ def of_reviewers(name: str, found: EnvironmentSettings | None, reviewers: tuple[
         yield f"{name} has reviewers; add {', '.join(more)} by hand if that is meant: each may approve alone"
 
 
+MAKE_KEY = (
+    "make a pair (`ssh-keygen -t ed25519 -N '' -f key`), give GitHub the public half (`gh repo deploy-key add "
+    "key.pub --allow-write --title tagship`) and the environment the private one (`gh secret set "
+    "TAGSHIP_DEPLOY_KEY --env tagship-deploy < key`), and delete both files"
+)
 _VALUES = {
+    "TAGSHIP_KNOWN_HOSTS": "the SSH host keys of your server, one `HOST TYPE KEY` a line",
     "TAGSHIP_PUBLISH_ROLE": "the release role (`generator bootstrap aws` makes one)",
     "TAGSHIP_APP_CLIENT_ID": "the GitHub App's client id",
 }
@@ -91,6 +97,8 @@ def of_push(github: GitHub, workspace: Workspace, *, app: bool) -> Iterator[str]
             "Pull requests and (for `retrain`) Workflows: write, and (for `approval`) Actions: read; install it "
             "here, and give its number with --app, so that pull requests can be required"
         )
+    if "deploy-key" in modes:
+        yield from _of_deploy_keys(github)
     if "token" not in modes:
         return
     for branch in sorted({model.config.repository.branch for model in workspace}):
@@ -104,6 +112,18 @@ def of_push(github: GitHub, workspace: Workspace, *, app: bool) -> Iterator[str]
                 f"{branch} has rules ({', '.join(blocking)}) that the workflow's own token cannot pass: a deploy "
                 "commit will be refused; set `deploy.push.mode` to app or deploy-key"
             )
+
+
+def _of_deploy_keys(github: GitHub) -> Iterator[str]:
+    try:
+        writers = [key.title for key in github.facts.deploy_keys() if key.writes]
+    except Refused as error:
+        yield f"deploy keys were not looked at: {error}"
+        return
+    if not writers:
+        yield f"no deploy key may write: {MAKE_KEY}"
+    if len(writers) > 1:
+        yield f"{len(writers)} deploy keys may write ({', '.join(writers)}): every one of them passes the rules"
 
 
 def of_actions(github: GitHub) -> Iterator[str]:

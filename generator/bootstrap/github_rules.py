@@ -6,7 +6,7 @@ was decided by a person, and stays decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,8 +48,10 @@ class WantedRules:
     actors: tuple[Actor, ...] = ()
 
 
-def wanted_rules(workspace: Workspace, *, team: Actor | None, app: Actor | None) -> Iterator[WantedRules]:
-    """The rulesets that this repository's models and ways of pushing allow."""
+def wanted_rules(
+    workspace: Workspace, *, team: Actor | None, app: Actor | None, checker: int | None
+) -> Iterator[WantedRules]:
+    """The rulesets that this repository's models and ways of pushing allow. `checker`: the App of Actions."""
     branches = sorted({model.config.repository.branch for model in workspace})
     refs = tuple(f"refs/heads/{branch}" for branch in branches)
     shown = ", ".join(branches)
@@ -59,9 +61,9 @@ def wanted_rules(workspace: Workspace, *, team: Actor | None, app: Actor | None)
     if actors is not None:
         by = f"; {', '.join(actor.name for actor in actors)} may push" if actors else ""
         says = f"{shown} takes pull requests that pass {REQUIRED_CHECK}{by}"
-        yield WantedRules(_ruleset(PULLS, "branch", refs, _PULL_RULES, actors), says, actors)
+        yield WantedRules(_ruleset(PULLS, "branch", refs, _pull_rules(checker), actors), says, actors)
     tags = sorted(release_tags(model) for model in workspace)
-    makers = (team or ADMINS, *((app,) if app else ()))
+    makers = (team or ADMINS, *((app,) if app else ()), *_retrainers(workspace))
     rules = ({"type": "creation"}, {"type": "update"}, {"type": "deletion"})
     says = f"only {' and '.join(actor.name for actor in makers)} may make, move or delete {', '.join(tags)}"
     yield WantedRules(
@@ -77,25 +79,39 @@ def _pushers(workspace: Workspace, app: Actor | None) -> tuple[Actor, ...] | Non
     return (*((app,) if app and "app" in modes else ()), *((DEPLOY_KEYS,) if "deploy-key" in modes else ()))
 
 
-_PULL_RULES: tuple[dict[str, Any], ...] = (
-    {
-        "type": "pull_request",
-        "parameters": {
-            "dismiss_stale_reviews_on_push": True,
-            "require_code_owner_review": False,
-            "require_last_push_approval": False,
-            "required_approving_review_count": 0,
-            "required_review_thread_resolution": False,
-        },
-    },
-    {
-        "type": "required_status_checks",
-        "parameters": {
-            "required_status_checks": [{"context": REQUIRED_CHECK}],
-            "strict_required_status_checks_policy": True,
-        },
-    },
-)
+def _retrainers(workspace: Workspace) -> tuple[Actor, ...]:
+    """Deploy keys, where one pushes the tag of a retraining."""
+    modes = {model.config.deploy.push.mode for model in workspace if model.config.retrain is not None}
+    return (DEPLOY_KEYS,) if "deploy-key" in modes else ()
+
+
+def _pull_rules(checker: int | None) -> tuple[dict[str, Any], ...]:
+    """Pull requests, and their check: by Actions alone, since every App may report one of any name."""
+    check = {"context": REQUIRED_CHECK, **({} if checker is None else {"integration_id": checker})}
+    reviews = {
+        "dismiss_stale_reviews_on_push": True,
+        "require_code_owner_review": False,
+        "require_last_push_approval": False,
+        "required_approving_review_count": 0,
+        "required_review_thread_resolution": False,
+    }
+    checks = {"required_status_checks": [check], "strict_required_status_checks_policy": True}
+    return (
+        {"type": "pull_request", "parameters": reviews},
+        {"type": "required_status_checks", "parameters": checks},
+    )
+
+
+def unpinned(rules: Iterable[dict[str, Any]]) -> bool:
+    """Whether these rules require our check, and any App may report it."""
+    checks = [
+        check
+        for rule in rules
+        if rule["type"] == "required_status_checks"
+        for check in rule["parameters"]["required_status_checks"]
+        if check["context"] == REQUIRED_CHECK
+    ]
+    return bool(checks) and not any(check.get("integration_id") for check in checks)
 
 
 def _ruleset(
@@ -146,8 +162,15 @@ def _strict(have: Any, asked: Any) -> Any:
         return have or asked
     if isinstance(asked, int):
         return max(have, asked)
+    return _checks(have, asked)
+
+
+def _checks(have: list[dict[str, Any]], asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Both lists of required checks. One that any App may report gets the App asked for; another App's stays."""
+    named = {item["context"]: item for item in asked}
+    kept = [item if item.get("integration_id") else {**item, **named.get(item["context"], {})} for item in have]
     contexts = {item["context"] for item in have}
-    return [*have, *(item for item in asked if item["context"] not in contexts)]
+    return [*kept, *(item for item in asked if item["context"] not in contexts)]
 
 
 def missing_actors(wanted: WantedRules, found: Ruleset) -> list[str]:

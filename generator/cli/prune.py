@@ -29,15 +29,16 @@ def command(root: Path, model_name: str | None, older_than: str, deletes: bool) 
     from datetime import UTC, datetime
 
     from generator.config.model import load
-    from generator.pruning import age_of, open_repository, sort_images
+    from generator.pruning import age_of, open_repository, release_heads, sort_images
 
     age, workspace = age_of(older_than), load(root)
     with tempfile.TemporaryDirectory(prefix="tagship-prune-") as folder:
         for model in _one_a_repository(workspace, model_name):
-            head = _head(root, Path(folder, model.name), model)
+            shared = model.image_repository
+            heads = release_heads(workspace, shared, lambda branch: _head(root, Path(folder), branch))
             repository = open_repository(model)
-            found = sort_images(repository.images(), head, model.image_repository, now=datetime.now(UTC), age=age)
-            _show(model.image_repository, found, older_than)
+            found = sort_images(repository.images(), heads, shared, now=datetime.now(UTC), age=age)
+            _show(shared, found, older_than)
             if found.prunable and deletes:
                 repository.delete([image.digest for image in found.prunable])
                 click.echo(f"deleted {len(found.prunable)}")
@@ -52,8 +53,10 @@ def _one_a_repository(workspace: Workspace, model_name: str | None) -> list[Mode
     return list({model.image_repository: model for model in reversed(workspace.models)}.values())[::-1]
 
 
-def _head(root: Path, folder: Path, model: Model) -> Workspace:
-    """The release branch's head, as origin has it now."""
+def _head(root: Path, folder: Path, branch: str) -> Workspace:
+    """A release branch's head, as origin has it now."""
+    import tempfile
+
     from generator.adapters.git import GitRepository
     from generator.config.model import load
     from generator.errors import GeneratorError
@@ -61,8 +64,9 @@ def _head(root: Path, folder: Path, model: Model) -> Workspace:
     source = GitRepository(root).origin()
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: its ledgers are there, and prune needs them")
-    GitRepository(folder).clone(source, branch=model.config.repository.branch)
-    return load(folder)
+    clone = Path(tempfile.mkdtemp(dir=folder)) / "clone"
+    GitRepository(clone).clone(source, branch=branch)
+    return load(clone)
 
 
 def _show(repository: str, found: Sorted, older_than: str) -> None:

@@ -16,7 +16,6 @@ _NOT_YET: tuple[Row, ...] = (
     (("train", "feast"), (), "leave it out"),
     (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
     (("deploy", "repository"), ("same",), "use same"),
-    (("deploy", "push", "mode"), ("token", "app"), "use token or app"),
     (("deploy", "observe"), ("none",), "use none"),
 )
 _NOT_YET_IN_ENVIRONMENT: tuple[Row, ...] = ((("rollback_on_failure",), (), "leave it out"),)

@@ -10,12 +10,14 @@ from generator.adapters.github.facts import RepositoryFacts
 from generator.adapters.github.refusals import Refused
 from generator.bootstrap.github import NOTHING, address_of, propose
 from generator.bootstrap.github_environments import WantedEnvironment, wanted_environments
+from generator.bootstrap.github_notes import MAKE_KEY
 from generator.bootstrap.github_people import Wishes
-from generator.bootstrap.github_rules import IN_THE_WAY
+from generator.bootstrap.github_rules import IN_THE_WAY, unpinned
 from generator.config.model import Workspace
 from generator.doctor.finding import Finding, Findings, Severity, Subject, in_two, not_checked
 from generator.errors import GeneratorError
 from generator.plan import pins
+from generator.plan.workflows import REQUIRED_CHECK
 
 AREA = "GitHub"
 PATIENCE = 15.0
@@ -43,6 +45,8 @@ def check(subject: Subject) -> Findings:
         yield from _values(github, environment)
     yield from _actions(github)
     yield from _push(github, workspace)
+    if any(model.config.deploy.push.mode == "deploy-key" for model in workspace):
+        yield from _deploy_keys(github)
 
 
 def _identity(facts: RepositoryFacts, workspace: Workspace) -> Findings:
@@ -118,9 +122,31 @@ def _push(github: GitHub, workspace: Workspace) -> Findings:
         except GeneratorError as error:
             yield not_checked(AREA, f"the rules of {branch}: {error}", github.slug)
             continue
+        if unpinned(rules):  # in other modes it is our own ruleset that requires the check
+            what = f"{branch} requires {REQUIRED_CHECK} from anybody: every App that may write checks can pass it"
+            fix = f"choose GitHub Actions as the source of {REQUIRED_CHECK} in that rule (Settings, Rules)"
+            yield Finding(AREA, Severity.WARNING, what, branch, fix)
         if blocking := sorted({rule["type"] for rule in rules} & IN_THE_WAY):
             what = (
                 f"rules of {branch} ({', '.join(blocking)}) refuse the deploy commit of the workflow's own token"
             )
-            fix = "set deploy.push.mode to app, then run `generator generate` and `generator bootstrap github`"
+            fix = (
+                "set deploy.push.mode to app or deploy-key, then run `generator generate` and "
+                "`generator bootstrap github`"
+            )
             yield Finding(AREA, Severity.ERROR, what, branch, fix)
+
+
+def _deploy_keys(github: GitHub) -> Findings:
+    """Whether some deploy key may push; which one the secret holds, GitHub shows nobody."""
+    try:
+        writers = [key.title for key in github.facts.deploy_keys() if key.writes]
+    except GeneratorError as error:
+        yield not_checked(AREA, f"deploy keys: {error}", github.slug)
+        return
+    if not writers:
+        what = "no deploy key may write, and `deploy.push.mode: deploy-key` pushes with one"
+        yield Finding(AREA, Severity.ERROR, what, github.slug, MAKE_KEY)
+    if len(writers) > 1:
+        what = f"{len(writers)} deploy keys may write ({', '.join(writers)}): every one of them passes the rules"
+        yield Finding(AREA, Severity.WARNING, what, github.slug, "delete those that nobody needs")

@@ -21,7 +21,7 @@ OUTPUT = "${{ runner.temp }}/retrained"
 
 
 def plan_retrain(model: Model, common: Mapping[str, object], train: PlannedJob) -> Iterator[PlannedFile]:
-    """`train` is the release's job. Without an App the workflow says who can do it, and trains nothing."""
+    """`train` is the release's job. Where its tag would start nothing the workflow says so, and trains nothing."""
     if model.config.retrain is None:
         return
     # A tag on a commit whose workflows differ from the branch's counts as changing them.
@@ -38,7 +38,7 @@ def plan_retrain(model: Model, common: Mapping[str, object], train: PlannedJob) 
         "schedule": model.config.retrain.schedule,
         "train": train,
         "train_env": {**_secrets(train), "OUTPUT": OUTPUT},
-        "start": (read, starts) if push.app else (read,),
+        "start": (read, starts) if push.starts_workflows else (read,),
         "push": push,
     }
     yield PlannedFile(path, "templates/workflows/retrain.yml", values)

@@ -209,7 +209,7 @@ def _env(stage: Stage, job: Job, model: Model, push: Push | None) -> dict[str, s
         config = model.config
         env = {name: _secret(name) for name in (*config.train.secrets, config.tracking.secret) if name}
     if push:
-        env["GH_TOKEN"] = push.token
+        env |= push.env
     return {**env, "RELEASE": RELEASE}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 READ = "contents: read"
 PUSH = (READ, "contents: write")
 CHOSEN = r"inputs.environment == '\1'"
-APP_KEY = "TAGSHIP_APP_PRIVATE_KEY"
+KEYS = "TAGSHIP_(APP_PRIVATE|DEPLOY)_KEY"  # that push
 # Any secret of the user's, none of those that other jobs are for.
 USERS = r"(?!GITHUB_|TAGSHIP_|REGISTRY_(USERNAME|PASSWORD)$)\w+"
 
@@ -76,7 +76,7 @@ KINDS = {
                 always_there=True,
                 after="package",
             ),
-            Allowed("deploy", PUSH, APP_KEY, True, "tagship-deploy", after="publish", queues=True),
+            Allowed("deploy", PUSH, KEYS, True, "tagship-deploy", after="publish", queues=True),
             Allowed("observe", after="deploy"),
             announce("contents: write"),
         ),
@@ -89,7 +89,7 @@ KINDS = {
             Allowed(
                 "to-(.+)",
                 (*PUSH, "actions: read"),
-                APP_KEY,
+                KEYS,
                 True,
                 "tagship-deploy",
                 condition=CHOSEN,
@@ -102,7 +102,7 @@ KINDS = {
     ),
     "rollback": Kind(
         frozenset({"workflow_dispatch"}),
-        (Allowed("rollback", PUSH, APP_KEY, True, "tagship-deploy"), announce()),
+        (Allowed("rollback", PUSH, KEYS, True, "tagship-deploy"), announce()),
         app=("contents: write",),
     ),
     "retrain": Kind(
@@ -117,7 +117,7 @@ KINDS = {
                 condition="github.ref_type == 'tag'",
                 any_runner=True,
             ),
-            Allowed("tag", (READ,), APP_KEY, environment="tagship-deploy", after="train"),
+            Allowed("tag", (READ,), KEYS, token=True, environment="tagship-deploy", after="train"),
         ),
         app=("contents: write", "workflows: write"),
     ),

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from generator.plan.credentials import DEPLOY_KEY
 from generator.plan.pins import PINS
 from generator.plan.workflows import RUNNER
 from tests.checks.allowed import FROM_HASHES, INPUTS, SOURCE, WANTED_BY, Allowed, Kind, kind_of
@@ -110,6 +111,8 @@ def _allowed(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterato
             yield f"may not have `{right}`"
         elif WANTED_BY.get(right, "") not in str(job):
             yield f"has `{right}` and no step that needs it"
+        elif right == "contents: write" and DEPLOY_KEY in secrets:
+            yield f"pushes with a key, and has `{right}`"
     for secret in sorted(secrets):
         if not re.fullmatch(row.secrets or "", secret) or secret == "all":
             yield f"may not read secret {secret}"

@@ -20,7 +20,8 @@ from generator.config.schema import Deploy, Environment, Push
 from generator.delivery.approval import approval_problem
 from generator.errors import GeneratorError
 from generator.plan.workflows import REQUIRED_CHECK
-from tests.generator.github.answers import PLAN_REVIEWERS, PLAN_RULES, denied, refused
+from tests.generator.github.answers import PLAN_REVIEWERS, PLAN_RULES, denied, not_found, refused
+from tests.generator.github.repository import ACTIONS
 from tests.generator.github.server import TOKEN, GitHubServer
 from tests.generator.repositories import git
 from tests.generator.test_cli import generator
@@ -97,6 +98,27 @@ def test_the_apps_key_has_an_environment_of_its_own(tmp_path: Path) -> None:
     assert sorted(map(str, deploy.patterns)) == ["branch main", "tag v[0-9]*"]
     assert (deploy.secrets, deploy.variables) == ({"TAGSHIP_APP_PRIVATE_KEY"}, {"TAGSHIP_APP_CLIENT_ID"})
     assert not deploy.approval
+
+
+def test_the_deploy_key_has_the_same_environment(tmp_path: Path) -> None:
+    found = {one.name: one for one in wanted_environments(deploying(write(tmp_path), "deploy-key"))}
+    deploy = found["tagship-deploy"]
+    assert sorted(map(str, deploy.patterns)) == ["branch main", "tag v[0-9]*"]
+    assert (deploy.secrets, deploy.variables, deploy.approval) == ({"TAGSHIP_DEPLOY_KEY"}, set(), False)
+
+
+@pytest.mark.parametrize(
+    ("url", "needed"),
+    [
+        ("https://github.com/acme/churn", set()),
+        ("ssh://git@ssh.github.com:443/acme/churn.git", set()),
+        ("https://ghe.example.com/acme/churn", {"TAGSHIP_KNOWN_HOSTS"}),
+    ],
+)
+def test_a_server_of_ones_own_must_be_known(tmp_path: Path, url: str, needed: set[str]) -> None:
+    text = model_yaml(f"repository: {{url: '{url}'}}\ndeploy: {{push: {{mode: deploy-key}}}}\n")
+    found = {one.name: one for one in wanted_environments(write(tmp_path, text))}
+    assert found["tagship-deploy"].variables == needed
 
 
 def test_the_webhook_has_an_environment_that_waits_for_nobody(tmp_path: Path) -> None:
@@ -380,7 +402,10 @@ def test_required_reviews_stay_as_many_as_they_are(
     assert changes(proposal)[f'ruleset "{PULLS}"'] == "change"
     assert made["rules"][0]["parameters"] == pull
     assert made["rules"][1]["parameters"] == {
-        "required_status_checks": [{"context": "lint", "integration_id": 15368}, {"context": REQUIRED_CHECK}],
+        "required_status_checks": [
+            {"context": "lint", "integration_id": 15368},
+            {"context": REQUIRED_CHECK, "integration_id": ACTIONS},
+        ],
         "strict_required_status_checks_policy": True,
     }
     assert made["bypass_actors"] == []
@@ -416,6 +441,60 @@ def test_pull_requests_are_required_where_the_pusher_may_bypass(
     assert [rule["type"] for rule in made["rules"]] == ["pull_request", "required_status_checks"]
     assert rules(github)[BRANCH]["bypass_actors"] == [], "not even the App rewrites the branch"
     assert propose(hub, deploying(workspace, mode), Wishes(("ada",), app=4711)).steps == []
+
+
+def test_deploy_keys_are_looked_at(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:
+    def notes() -> list[str]:
+        proposal = propose(hub, deploying(workspace, "deploy-key"), ADA)
+        return [note for note in proposal.notes if "deploy key" in note]
+
+    github.repository.add_deploy_key("reader", read_only=True)
+    github.repository.add_deploy_key("of an organisation that forbids them", enabled=False)
+    assert [note.partition(":")[0] for note in notes()] == ["no deploy key may write"]
+    github.repository.add_deploy_key("tagship")
+    assert notes() == []
+    github.repository.add_deploy_key("another")
+    assert notes() == ["2 deploy keys may write (tagship, another): every one of them passes the rules"]
+    assert [note for note in propose(hub, workspace, ADA).notes if "deploy key" in note] == []
+
+
+@pytest.mark.parametrize(
+    ("retrain", "makers"), [("", ["RepositoryRole"]), ("retrain: {}\n", ["RepositoryRole", "DeployKey"])]
+)
+def test_a_deploy_key_makes_release_tags_where_it_retrains(
+    github: GitHubServer, hub: GitHub, tmp_path: Path, retrain: str, makers: list[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    workspace = write(tmp_path / "other", model_yaml(f"{retrain}deploy: {{push: {{mode: deploy-key}}}}\n"))
+    applied(hub, workspace)
+    assert [item["actor_type"] for item in rules(github)[TAGS]["bypass_actors"]] == makers
+
+
+def checks(github: GitHubServer) -> list[dict[str, Any]]:
+    parameters = rules(github)[PULLS]["rules"][1]["parameters"]
+    found: list[dict[str, Any]] = parameters["required_status_checks"]
+    return found
+
+
+def test_the_check_is_that_of_actions_alone(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:
+    """Any App with `checks: write` may report one of that name."""
+    ours = deploying(workspace, "deploy-key")
+    applied(hub, ours)
+    pinned = [{"context": "Validate", "integration_id": ACTIONS}]
+    assert checks(github) == pinned
+    del checks(github)[0]["integration_id"]
+    proposal, _ = applied(hub, ours)
+    (line,) = [line for line in proposal.lines if PULLS in line.what]
+    assert line.now == "lacks that GitHub Actions alone may report Validate"
+    assert checks(github) == pinned
+    checks(github)[0]["integration_id"] = 4711  # somebody's own, on purpose
+    assert propose(hub, ours, ADA).steps == []
+
+
+def test_a_server_that_shows_no_app_of_actions(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:
+    github.fail("apps/get-by-slug", not_found())
+    applied(hub, deploying(workspace, "deploy-key"))
+    assert checks(github) == [{"context": "Validate"}]
 
 
 def test_an_app_that_was_not_named(github: GitHubServer, hub: GitHub, workspace: Workspace) -> None:

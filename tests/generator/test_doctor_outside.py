@@ -403,6 +403,13 @@ def blocked(hub: GitHubServer) -> None:
     hub.repository.add_ruleset(name="theirs", conditions=refs, rules=[{"type": "required_signatures"}])
 
 
+def checked_by_anybody(hub: GitHubServer) -> None:
+    refs = {"ref_name": {"include": ["refs/heads/main"], "exclude": []}}
+    checks = {"required_status_checks": [{"context": "Validate"}], "strict_required_status_checks_policy": True}
+    rule = {"type": "required_status_checks", "parameters": checks}
+    hub.repository.add_ruleset(name="theirs", conditions=refs, rules=[rule])
+
+
 GITHUBS: dict[str, tuple[Callable[[GitHubServer], object], Severity, str, str]] = {
     "no environment": (
         lambda hub: hub.repository.environments.pop("tagship-publish"), ERROR, "environment tagship-publish: missing",
@@ -436,6 +443,7 @@ GITHUBS: dict[str, tuple[Callable[[GitHubServer], object], Severity, str, str]] 
         "may write", "make `read",
     ),
     "a rule in the way": (blocked, ERROR, "required_signatures", "deploy.push.mode to app"),
+    "a check by anybody": (checked_by_anybody, WARNING, "requires Validate from anybody", "choose GitHub Actions"),
     "another default branch": (
         lambda hub: setattr(hub.repository, "default_branch", "dev"), WARNING, "default branch is dev", "Settings",
     ),
@@ -450,6 +458,20 @@ def test_settings_that_stand_in_the_way_are_found(
     found = setup.findings("GitHub")
     hit(found, severity, what, fix)
     assert TOKEN not in repr(found)
+
+
+def test_a_deploy_key_that_is_not_there_is_found(hub: GitHubServer, setup: Setup) -> None:
+    setup.rewrite("deploy:\n", "deploy:\n  push: {mode: deploy-key}\n")
+    hub.repository.add_deploy_key("reader", read_only=True)
+    found = setup.findings("GitHub")
+    hit(found, ERROR, "no deploy key may write", "--allow-write")
+    hit(found, ERROR, "no secret TAGSHIP_DEPLOY_KEY", "gh secret set TAGSHIP_DEPLOY_KEY --env tagship-deploy")
+    hub.repository.add_deploy_key("tagship")
+    assert not [item for item in setup.findings("GitHub") if "deploy key may" in item.what]
+    hub.repository.add_deploy_key("another")
+    hit(setup.findings("GitHub"), WARNING, "2 deploy keys may write", "delete those")
+    hub.repository.admin = False
+    hit(setup.findings("GitHub"), NOTE, "not checked: deploy keys", "")
 
 
 def test_another_repository_on_github_is_found(hub: GitHubServer, setup: Setup) -> None:

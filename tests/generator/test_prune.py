@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.ecr_repository import StoredImage
-from generator.config.model import load
+from generator.config.model import Workspace, load
 from generator.errors import GeneratorError, InvalidInput
 from generator.generate import ledgers
 from generator.ledger import Entry, Ledger
 from generator.overlay import with_image
-from generator.pruning import age_of, open_repository, sort_images
+from generator.pruning import age_of, open_repository, release_heads, sort_images
 from tests.generator.aws_parts import Account, account
 from tests.generator.repositories import commit_all, git, publish
 from tests.generator.test_cli import generator
@@ -63,7 +63,7 @@ def deployed(root: Path, name: str, overlay: str, wanted: str, *, repository: st
 
 
 def prunable(head: Path, *images: StoredImage, age: timedelta = MONTH) -> list[str]:
-    found = sort_images(images, load(head), REPOSITORY, now=NOW, age=age)
+    found = sort_images(images, {"main": load(head)}, REPOSITORY, now=NOW, age=age)
     assert len(found.prunable) + found.named + found.young + found.foreign == len(images)
     return [tag for item in found.prunable for tag in item.tags]
 
@@ -91,6 +91,48 @@ def test_a_digest_that_is_named_stays_under_any_tag(head: Path) -> None:
 @pytest.mark.parametrize("tag", ["latest", "buildcache", "1.0", "v1.0.0", "1.0.0+1", "demand-v1.0.0", "01.0.0"])
 def test_tags_of_others_stay(head: Path, tag: str) -> None:
     assert prunable(head, image("d", tag), image("e", "0.1.0", tag)) == []
+
+
+def test_models_of_one_repository_on_two_branches(tmp_path: Path) -> None:
+    """Each model's ledgers are those on its own branch; what another branch has of them is old."""
+    tag = 'tag: "{name}-v{version}"'
+    models = dict.fromkeys(("churn", "demand"), "deploy: {environments: {staging: {}, production: {}}}\n")
+    root = tmp_path / "repo"
+    root.mkdir()
+    write_many(root, models, "pipeline: {install: .}\n")
+    for name in models:
+        path = root / f"models/{name}/model.yaml"
+        path.write_text(path.read_text().replace("amazonaws.com}", f"amazonaws.com, repository: churn, {tag}}}"))
+    path.write_text(f"{path.read_text()}repository: {{branch: forecasts}}\n")
+    publish(load(root), tmp_path / "origin.git")
+    git(root, "switch", "--quiet", "--create", "forecasts")
+    deployed(root, "demand", "demand/production", digest("d"))
+    commit_all(root, "Deploy demand")
+    git(root, "push", "--quiet", "origin", "forecasts")
+    git(root, "switch", "--quiet", "main")
+    deployed(root, "churn", "churn/production", digest("c"))
+    commit_all(root, "Deploy churn")
+    git(root, "push", "--quiet", "origin", "main")
+
+    def head_of(branch: str) -> Workspace:
+        folder = tmp_path / f"head-{branch}"
+        git(tmp_path, "clone", "--quiet", "--branch", branch, "origin.git", str(folder))
+        return load(folder)
+
+    heads = release_heads(load(root), REPOSITORY, head_of)
+    assert sorted(heads) == ["forecasts", "main"]
+    images = [image("c", "churn-v1.0.0"), image("d", "demand-v1.0.0"), image("e", "demand-v0.9.0")]
+    found = sort_images(images, heads, REPOSITORY, now=NOW, age=MONTH)
+    assert [item.tags for item in found.prunable] == [("demand-v0.9.0",)]
+
+
+def test_a_branch_that_only_another_one_names(tmp_path: Path) -> None:
+    """The checkout may be old: on the branch the model is released to another one by now."""
+    said = {}
+    for branch, named in (("here", "main"), ("main", "next"), ("next", "next")):
+        (tmp_path / branch).mkdir()
+        said[branch] = write(tmp_path / branch, model_yaml(f"repository: {{branch: {named}}}\n"))
+    assert sorted(release_heads(said["here"], REPOSITORY, said.__getitem__)) == ["main", "next"]
 
 
 def test_the_young_stay_and_what_was_pulled_lately(head: Path) -> None:
@@ -184,7 +226,9 @@ def test_deleted_are_exactly_those_with_all_their_tags(aws: Account, tmp_path: P
     scene = Published(aws, tmp_path)
     repository = open_repository(scene.model)
     later = datetime.now(UTC) + timedelta(days=31)
-    found = sort_images(repository.images(), load(scene.head), scene.model.image_repository, now=later, age=MONTH)
+    found = sort_images(
+        repository.images(), {"main": load(scene.head)}, scene.model.image_repository, now=later, age=MONTH
+    )
     assert [(item.digest, item.tags) for item in found.prunable] == [(scene.old, ("0.1.0", "0.1.1"))]
     repository.delete([item.digest for item in found.prunable])
     left = {item["imageDigest"] for item in aws.ecr.describe_images(repositoryName="churn")["imageDetails"]}

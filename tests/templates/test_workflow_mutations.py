@@ -20,7 +20,7 @@ from tests.templates.workflow_variants import workflows
 from tests.templates.workflow_variants import VARIANTS as ALL
 
 # One of each way to log in and to push, with and without approvals, secrets, identities.
-VARIANTS = ("everything", "app-approval", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner")
+VARIANTS = ("everything", "app-approval", "key", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner")
 LEAK = r"\g<0>          LEAK: ${{ %s }}\n"
 ENV = r"^        env:\n"
 GIVEN = r"^    permissions:\n"
@@ -82,6 +82,7 @@ MUTATIONS = {
     "a cache": Mutation(r"enable-cache: false", "enable-cache: true"),
     "a training secret elsewhere": Mutation(ENV, LEAK % "secrets.WAREHOUSE_TOKEN", but="train"),
     "the App's key elsewhere": Mutation(ENV, LEAK % "secrets.TAGSHIP_APP_PRIVATE_KEY", but="deploy|to-.*|rollback"),
+    "the deploy key elsewhere": Mutation(ENV, LEAK % "secrets.TAGSHIP_DEPLOY_KEY", but="deploy|to-.*|rollback"),
     "the registry's password elsewhere": Mutation(ENV, LEAK % "secrets.REGISTRY_PASSWORD", but="publish"),
     "all secrets": Mutation(ENV, LEAK % "toJSON(secrets)"),
     "a secret by a name of its own": Mutation(ENV, LEAK % "secrets[github.actor]"),

@@ -139,6 +139,46 @@ def test_with_an_app_only_its_token_writes(kind: str) -> None:
             assert ("TAGSHIP_APP_PRIVATE_KEY" in text) <= (job.get("environment") == "tagship-deploy")
 
 
+@pytest.mark.parametrize("variant", ["key", "retrain-key", "key-to-another-port", "approvals-everywhere-key"])
+def test_a_deploy_key_pushes_and_no_token_writes(variant: str) -> None:
+    for path, workflow in parsed(variant).items():
+        for name, job in workflow["jobs"].items():
+            if name in ("announce", "preview"):
+                continue
+            written = {right for right, access in job["permissions"].items() if access == "write"}
+            assert written <= {"id-token", "actions"}, (path, name)
+            with_key = [step for step in job["steps"] if "TAGSHIP_DEPLOY_KEY" in str(step)]
+            assert len(with_key) == (job.get("environment") == "tagship-deploy"), (path, name)
+            for step in with_key:
+                assert step["env"]["TAGSHIP_DEPLOY_KEY"] == "${{ secrets.TAGSHIP_DEPLOY_KEY }}"
+                assert step["env"]["GH_TOKEN"] == "${{ github.token }}", "which only reads"
+                assert step["run"].startswith("generator ")
+
+
+def test_what_reads_an_approval_reads_it_with_the_jobs_token() -> None:
+    job = parsed("key")[".github/workflows/promote.yml"]["jobs"]["to-production"]
+    assert job["permissions"] == {"contents": "read", "actions": "read"}
+
+
+def test_a_deploy_key_goes_where_model_yaml_says() -> None:
+    def to(variant: str) -> set[str | None]:
+        jobs = [job for workflow in parsed(variant).values() for job in workflow["jobs"].values()]
+        steps = [step for job in jobs for step in job["steps"] if "TAGSHIP_DEPLOY_KEY" in str(step)]
+        assert all(step["env"]["TAGSHIP_KNOWN_HOSTS"] == "${{ vars.TAGSHIP_KNOWN_HOSTS }}" for step in steps)
+        return {step["env"].get("TAGSHIP_PUSH_TO") for step in steps}
+
+    assert to("key-to-another-port") == {"ssh://git@ssh.github.com:443/acme/churn.git"}
+    assert to("key-on-an-own-server") == to("key") == {None}
+
+
+@pytest.mark.parametrize("variant", ["key", "retrain-key", "app", "retrain"])
+def test_what_is_pushed_starts_no_workflow_again(variant: str) -> None:
+    """A deploy key's and an App's pushes start workflows; of ours none is started by a commit on a branch."""
+    for path, workflow in parsed(variant).items():
+        push = workflow["on"].get("push")
+        assert push is None or (list(push) == ["tags"] and "/release" in path), path
+
+
 def test_an_apps_token_may_only_do_what_its_job_does() -> None:
     rights = {}
     for kind in ("release", "rollback", "promote"):
@@ -508,6 +548,13 @@ def test_what_a_retraining_may_do() -> None:
     assert [name for name, job in jobs.items() if "github.token" in str(job)] == ["start"]
     assert [name for name, job in jobs.items() if "APP_PRIVATE_KEY" in str(job)] == ["tag"]
     assert [name for name, job in jobs.items() if "secrets.TOKEN" in str(job)] == ["train"]
+
+
+def test_a_deploy_key_pushes_the_tag_of_a_retraining() -> None:
+    jobs = parsed("retrain-key")[RETRAIN]["jobs"]
+    assert set(jobs) == {"start", "train", "tag"}
+    assert jobs["tag"]["permissions"] == {"contents": "read"}
+    assert [name for name, job in jobs.items() if "TAGSHIP_DEPLOY_KEY" in str(job)] == ["tag"]
 
 
 def test_without_an_app_nothing_is_trained_that_nobody_could_tag() -> None:

@@ -63,6 +63,9 @@ ROOT_MODELS |= {
         "deploy: {push: {mode: app}, environments: {staging: {}, production: {approval: true, via: commit}}}\n"
     ),
     "app": model_yaml("deploy: {push: {mode: app}, environments: {staging: {}, production: {}}}\n"),
+    "key": model_yaml(
+        "deploy: {push: {mode: deploy-key}, environments: {staging: {}, production: {approval: true, via: commit}}}\n"
+    ),
 }
 ROOT_MODELS |= {
     "notify": model_yaml(
@@ -77,6 +80,7 @@ ROOT_MODELS |= {
     + _RETRAIN,
     "retrain-own-runner": SMALLEST.replace("train.py}", "train.py, runs_on: [self-hosted, linux, X64]}") + _RETRAIN,
     "retrain-by-call": model_yaml("retrain: {}\ndeploy: {push: {mode: app}}\n"),
+    "retrain-key": model_yaml("retrain: {schedule: '0 3 * * 1'}\ndeploy: {push: {mode: deploy-key}}\n"),
     "retrain-without-app": model_yaml("retrain: {schedule: '0 3 * * 1'}\n"),
 }
 MANY = ("churn", "demand-forecast")

@@ -42,6 +42,14 @@ class ActionsSettings:
     default_write: bool  # whether a job that names no permissions may write
 
 
+@dataclass(frozen=True)
+class DeployKeyFacts:
+    """A deploy key of the repository; what it opens, it opens for whoever has its private half."""
+
+    title: str
+    writes: bool
+
+
 class Facts:
     """Reads; changes nothing."""
 
@@ -81,6 +89,17 @@ class Facts:
         return self._client.exists(
             f"/orgs/{segment(organization)}/teams/{segment(team)}/repos/{self._client.slug}", "Members: read"
         )
+
+    def deploy_keys(self) -> list[DeployKeyFacts]:
+        return [
+            DeployKeyFacts(item["title"], writes=not item["read_only"] and item.get("enabled", True))
+            for item in self._client.pages("keys", _ADMINISTRATION)
+        ]
+
+    def actions_app(self) -> int | None:
+        """The number of the App that reports what workflows' jobs came to: 15368 on github.com."""
+        found = self._client.get("/apps/github-actions", "nothing")
+        return found["id"] if found else None
 
     def actions(self) -> ActionsSettings:
         general = self._client.get("actions/permissions", _ADMINISTRATION) or {}

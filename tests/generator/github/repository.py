@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.generator.github.answers import Answer, Request, invalid, not_found, refused
+from tests.generator.github.answers import Answer, Request, denied, invalid, not_found, refused
 from tests.generator.github.description import operations
 from tests.generator.github.settings import Settings
 
 BOT = "github-actions[bot]"
+
+
+ACTIONS = 15368  # the App github-actions, on github.com
 
 
 @dataclass
@@ -86,6 +89,14 @@ class Repository(Settings):
 
     def actions_get_github_actions_default_workflow_permissions_repository(self, request: Request) -> Answer:
         return Answer(200, self.workflow_permissions)
+
+    def apps_get_by_slug(self, request: Request) -> Answer:
+        if request.path["app_slug"] != "github-actions":
+            return not_found()
+        return Answer(200, {**operations()["apps/get-by-slug"].example(), "id": ACTIONS, "slug": "github-actions"})
+
+    def repos_list_deploy_keys(self, request: Request) -> Answer:
+        return Answer(200, self.deploy_keys) if self.admin else denied("administration=read")
 
     # comments and pull requests
 

@@ -36,7 +36,19 @@ class Settings:
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     rulesets: dict[int, dict[str, Any]] = field(default_factory=dict)
     foreign_rules: list[dict[str, Any]] = field(default_factory=list)  # on the branch, by the organisation
+    deploy_keys: list[dict[str, Any]] = field(default_factory=list)
     _ids: Any = field(default_factory=lambda: itertools.count(1000))
+
+    def add_deploy_key(self, title: str, *, read_only: bool = False, **more: Any) -> None:
+        made = {
+            "id": next(self._ids),
+            "title": title,
+            "key": "ssh-ed25519 AAAA",
+            "verified": True,
+            "created_at": WHEN,
+        }
+        url = f"https://api.github.com/repos/{self.owner}/{self.name}/keys/{made['id']}"
+        self.deploy_keys.append({**made, "url": url, "read_only": read_only, **more})
 
     # environments
 
