@@ -66,7 +66,8 @@ KINDS = {
         frozenset({"push", "workflow_dispatch"}),
         (
             Allowed("train", (READ, "id-token: write"), USERS, environment="tagship-train", any_runner=True),
-            Allowed("package", after="train"),
+            # Its secrets are logins of package indexes; what the model brings runs in containers without them.
+            Allowed("package", secrets=USERS, environment="tagship-train", after="train"),
             Allowed(
                 "publish",
                 (READ, "id-token: write", "packages: write"),
