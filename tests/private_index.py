@@ -17,9 +17,21 @@ SECRET = f"{USER}:{PASSWORD}"
 # No such package is on PyPI.
 PACKAGE = "tagship-test-corporate-features"
 MODULE = PACKAGE.replace("-", "_")
+CODE = """
+from sklearn.base import BaseEstimator, TransformerMixin
 
 
-def wheel(folder: Path, *, name: str = MODULE, version: str = "1.0.0", code: str = "VALUE = 42\n") -> Path:
+class Halved(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X / 2
+"""
+
+
+def wheel(folder: Path, *, name: str = MODULE, version: str = "1.0.0", code: str = CODE) -> Path:
     """A wheel of one module, made without a build tool; the same bytes each time."""
     info = f"{name}-{version}.dist-info"
     files = {
@@ -48,14 +60,14 @@ class PrivateIndex:
     login: str = SECRET
     refusal: int = 401  # what a request without the login is answered
     port: int = 0
-    asked: list[tuple[str, bool]] = field(default_factory=list)  # path, and whether a login came along
+    asked: list[tuple[str, str, bool]] = field(default_factory=list)  # method, path, whether a login came along
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/private/simple"
 
-    def answer(self, path: str, authorization: str | None) -> tuple[int, bytes]:
-        self.asked.append((path, authorization is not None))
+    def answer(self, method: str, path: str, authorization: str | None) -> tuple[int, bytes]:
+        self.asked.append((method, path, authorization is not None))
         wanted = "Basic " + base64.b64encode(self.login.encode()).decode()
         if self.login and authorization != wanted:
             return self.refusal, b"no"
@@ -81,7 +93,7 @@ def private_index(folder: Path, *, login: str = SECRET, refusal: int = 401) -> I
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self, *, body_too: bool = True) -> None:
-            status, body = index.answer(self.path, self.headers.get("Authorization"))
+            status, body = index.answer(self.command, self.path, self.headers.get("Authorization"))
             self.send_response(status)
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="private"')

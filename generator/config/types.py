@@ -132,8 +132,8 @@ IndexUrl = Annotated[
     str,
     Matching(
         r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:\d+)?(/[A-Za-z0-9._~%-]*)*",
-        "an https:// address without user, password or query (http:// only of this machine, such as localhost); "
-        "credentials belong into the secret that `secret` names",
+        "an https:// address without user, password or query, whose login is in a secret (http:// only of this "
+        "machine)",
         300,
     ),
 ]
