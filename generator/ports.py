@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,11 +53,33 @@ class Supervisor(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class PackageIndex:
+    """A private package index, asked before the default one."""
+
+    name: str
+    url: str
+    secret: str | None = None  # what holds its login, for messages
+    login: tuple[str, str] | None = field(default=None, repr=False)  # user, password; None: what uv finds itself
+
+
 class Environments(Protocol):
     """Python environments, from locks with hashes."""
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
-        """A fresh environment in `folder` with exactly what `lock` names; returns its Python."""
+    def create(
+        self,
+        folder: Path,
+        *,
+        python: str,
+        lock: Path,
+        reporter: Reporter,
+        indexes: Sequence[PackageIndex] = (),
+        files: Path | None = None,
+    ) -> Path:
+        """A fresh environment in `folder` with exactly what `lock` names; returns its Python.
+
+        `files` is a folder with packages that are here already.
+        """
 
     def compile(
         self,
@@ -67,11 +89,24 @@ class Environments(Protocol):
         platform: str | None = None,
         constraints: str | None = None,
         folder: Path,
+        indexes: Sequence[PackageIndex] = (),
     ) -> str:
         """`requirements` (the text of a requirements file, read in `folder`) as a lock with hashes.
 
         Without `platform` (such as linux/amd64) the lock is universal. Raises Unresolvable with the
         resolver's reason where the requirements contradict each other or the constraints.
+        """
+
+
+class PackageFiles(Protocol):
+    """Packages as files, for who installs without a login."""
+
+    def fetch(
+        self, lock: str, *, python: str, platform: str | None, indexes: Sequence[PackageIndex], folder: Path
+    ) -> None:
+        """Those of `lock` that PyPI does not have come into `folder`, their hashes checked.
+
+        `platform` is such as linux/amd64; None is this machine's.
         """
 
 

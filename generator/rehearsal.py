@@ -7,6 +7,7 @@ and registry, a folder for a registry, and, without a Docker engine, processes i
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -179,7 +180,8 @@ class _Rehearsal:
     def _lock(self, workspace: Workspace, model: Model) -> None:
         if lock_problems(model, workspace.root):
             self.progress.say("the training lock is missing or stale: making one (`generator lock` keeps it)")
-            write_atomically(workspace.root / model.lock_file, lock_text(model, workspace.root, self.environments))
+            text = lock_text(model, workspace.root, self.environments, os.environ)
+            write_atomically(workspace.root / model.lock_file, text)
 
     def _engine(self, model: Model) -> Engine:
         process = ProcessEngine(self.folder / "engine", self.servers, model.config.train.python)

@@ -16,6 +16,7 @@ from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
 from generator.adapters.git import GitRepository
 from generator.adapters.harness import MlflowHarness
+from generator.adapters.index_files import IndexFiles
 from generator.adapters.kustomize import Kustomize
 from generator.adapters.registry import HttpRegistry
 from generator.adapters.supervisor import ProcessSupervisor
@@ -180,7 +181,9 @@ def _package(release: Release, world: World) -> Artifact:
         gate=release.read(Stage.GATE, GateReport),
         registered=release.read(Stage.REGISTER, RegisteredModel),
     )
-    return package(release, given, Packager(world.engine, world.environments, world.reporter))
+    return package(
+        release, given, Packager(world.engine, world.environments, world.reporter, IndexFiles(), os.environ)
+    )
 
 
 def _publish(release: Release, world: World) -> Artifact:

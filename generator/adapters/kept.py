@@ -18,7 +18,12 @@ def environment_folder(folder: Path, python: str, lock: Path) -> Path:
 
 
 def kept_environment(
-    folder: Path, environments: Environments, python: str, lock: Path, reporter: Reporter
+    folder: Path,
+    environments: Environments,
+    python: str,
+    lock: Path,
+    reporter: Reporter,
+    files: Path | None = None,
 ) -> Path:
     """Its Python. The environment is made where it is missing; another command that wants it waits."""
     place = environment_folder(folder, python, lock)
@@ -28,7 +33,7 @@ def kept_environment(
             return found
         if place.exists():
             shutil.rmtree(place)
-        made = environments.create(place / "venv", python=python, lock=lock, reporter=reporter)
+        made = environments.create(place / "venv", python=python, lock=lock, reporter=reporter, files=files)
         write_atomically(complete, str(made))
         return made
 

@@ -27,6 +27,7 @@ from generator.adapters.shell import ProcessFailed, run
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.image.archive import read_archive, unpack_archive, write_archive
+from generator.image.context import WHEELS
 from generator.ports import Environments, Hooked, Parity, Replay, Reporter
 
 _FACTS = "image.json"
@@ -184,7 +185,8 @@ class ProcessEngine:
     def _python(self, context: Path, reporter: Reporter) -> Path:
         """The environment's Python; the environment is made where it is missing or half made."""
         folder, lock = self.folder / "environments", context / "requirements.lock"
-        return kept_environment(folder, self.environments, self.python, lock, reporter)
+        files = context / WHEELS if (context / WHEELS).is_dir() else None
+        return kept_environment(folder, self.environments, self.python, lock, reporter, files)
 
 
 def _replace(folder: Path, fill: Callable[[Path], object]) -> None:

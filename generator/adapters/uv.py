@@ -6,17 +6,21 @@ import json
 import os
 import re
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from uv import find_uv_bin
 
+from generator.adapters import indexes as private
+from generator.adapters.output import Masking
 from generator.adapters.shell import MissingProgram, ProcessFailed, run
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.disk import remove_folder
 from generator.errors import GeneratorError, Unreachable, Unresolvable
-from generator.ports import Ended, Reporter, Supervisor
+from generator.ports import Ended, PackageIndex, Reporter, Supervisor
 
 INSTALL_SECONDS = 3600.0  # for the download of a large environment; GitHub ends the job long after
 COMPILE_SECONDS = 900.0
@@ -51,8 +55,16 @@ class Uv:
     supervisor: Supervisor = field(default_factory=ProcessSupervisor)
     linked: bool = False  # to the cache: for a server's environment, in which no training script runs
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
-        """A fresh environment in `folder` with exactly what `lock` names; returns its Python."""
+    def create(
+        self,
+        folder: Path,
+        *,
+        python: str,
+        lock: Path,
+        reporter: Reporter,
+        indexes: Sequence[PackageIndex] = (),
+        files: Path | None = None,
+    ) -> Path:
         if folder.exists():
             remove_folder(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,20 +77,31 @@ class Uv:
         interpreter = folder / "bin" / "python"
         reporter.say(f"installing {lock.name}")
         mode = "hardlink" if self.linked else os.environ.get("UV_LINK_MODE", "copy")
-        install = ("pip", "sync", "--require-hashes", "--strict", "--link-mode", mode)
-        installed = self._watch((*install, "--python", str(interpreter), str(lock)), folder, lock.parent, reporter)
+        install = ["pip", "sync", "--require-hashes", "--strict", "--link-mode", mode]
+        install += [*private.options(indexes), *(("--find-links", str(files)) if files else ())]
+        command = (*install, "--python", str(interpreter), str(lock))
+        installed = self._watch(command, folder, lock.parent, reporter, indexes)
         if installed.code != 0:
-            raise _install_failed(lock, installed)
+            raise _install_failed(lock, installed, indexes)
         return interpreter
 
-    def _watch(self, arguments: Sequence[str], folder: Path, cwd: Path, reporter: Reporter) -> Ended:
+    def _watch(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        cwd: Path,
+        reporter: Reporter,
+        indexes: Sequence[PackageIndex] = (),
+    ) -> Ended:
+        kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
+        hidden = [value for name, value in os.environ.items() if re.match(r"UV_.*(PASSWORD|TOKEN)$", name)]
         return self.supervisor.run(
             [_uv(), *_PLAIN, *arguments],
             cwd=cwd,
-            env={name: value for name, value in os.environ.items() if _KEPT.match(name)},
+            env={**kept, **private.variables(indexes)},
             timeout=INSTALL_SECONDS,
             log=folder.with_name(f"{folder.name}.log"),
-            secrets=[value for name, value in os.environ.items() if re.match(r"UV_.*(PASSWORD|TOKEN)$", name)],
+            secrets=[*hidden, *private.secrets(indexes)],
             reporter=_Brief(reporter),
         )
 
@@ -117,20 +140,28 @@ class Uv:
         platform: str | None = None,
         constraints: str | None = None,
         folder: Path,
+        indexes: Sequence[PackageIndex] = (),
     ) -> str:
         where = ("--universal",) if platform is None else ("--python-platform", _PLATFORMS[platform])
-        arguments = [*_PLAIN, "pip", "compile", "--quiet", "--generate-hashes", "--no-header", *where]
-        arguments += ["--no-emit-index-url", "--no-emit-find-links", "--python-version", python]
+        arguments = ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", *where]
         with tempfile.TemporaryDirectory(prefix="tagship-compile-") as temporary:
             if constraints is not None:
                 limits = Path(temporary, "constraints.txt")
                 limits.write_text(constraints, encoding="utf-8")
                 arguments += ["--no-annotate", "--constraints", str(limits)]
-            try:
-                found = run(_uv(), *arguments, "-", cwd=folder, stdin=requirements, timeout=COMPILE_SECONDS)
-            except ProcessFailed as error:
-                raise _compile_failed(error.stderr) from error
+            found = _compile(requirements, python, indexes, arguments, folder)
         return _without_options(found)
+
+    def files(
+        self, lock: str, *, python: str, platform: str | None, indexes: Sequence[PackageIndex]
+    ) -> dict[str, Any]:
+        """What pylock.toml says of the packages of `lock` on that platform: which files there are, and where.
+
+        Without `platform` it is this machine's. (packaging.python.org, "pylock.toml Specification")
+        """
+        where = () if platform is None else ("--python-platform", _PLATFORMS[platform])
+        arguments = ["--format", "pylock.toml", "--no-deps", *where]
+        return tomllib.loads(_compile(lock, python, indexes, arguments, None))
 
 
 @dataclass(frozen=True)
@@ -154,13 +185,28 @@ def _uv() -> str:
         raise MissingProgram("uv is not installed beside this command: reinstall tagship") from error
 
 
-def _compile_failed(stderr: str) -> GeneratorError:
+def _compile(
+    requirements: str, python: str, indexes: Sequence[PackageIndex], arguments: Sequence[str], folder: Path | None
+) -> str:
+    command = [*_PLAIN, "pip", "compile", "--quiet", "--no-header", "--python-version", python]
+    command += [*private.options(indexes), *arguments, "-"]
+    env = private.variables(indexes)
+    try:
+        return run(_uv(), *command, cwd=folder, env=env, stdin=requirements, timeout=COMPILE_SECONDS)
+    except ProcessFailed as error:
+        said = Masking(private.secrets(indexes))(error.stderr)
+    raise _compile_failed(said, indexes)  # without the error, whose output is not masked
+
+
+def _compile_failed(stderr: str, indexes: Sequence[PackageIndex]) -> GeneratorError:
+    if refused := private.failure(stderr, indexes):
+        return refused
     if _NETWORK.search(stderr):
         return Unreachable(f"the package index did not answer; try again. uv says: {_reason(stderr)}")
     return Unresolvable(_reason(stderr))
 
 
-def _install_failed(lock: Path, ended: Ended) -> GeneratorError:
+def _install_failed(lock: Path, ended: Ended, indexes: Sequence[PackageIndex]) -> GeneratorError:
     output = "\n".join(ended.tail)
     if ended.timed_out:
         return Unreachable(f"installing {lock.name} took more than {INSTALL_SECONDS / 60:.0f} minutes; try again")
@@ -169,6 +215,8 @@ def _install_failed(lock: Path, ended: Ended) -> GeneratorError:
             f"a package is not the one that {lock.name} names: its hash differs. Run `generator lock` if its "
             f"files were replaced on purpose; otherwise somebody tampers with them. uv says: {_reason(output)}"
         )
+    if refused := private.failure(output, indexes):
+        return refused
     if _NETWORK.search(output):
         return Unreachable(f"the package index did not answer; try again. uv says: {_reason(output)}")
     return GeneratorError(f"{lock.name} cannot be installed here. uv says: {_reason(output)}")

@@ -168,14 +168,35 @@ def _contradictions(config: ModelFile, document: Document) -> list[Problem]:
             resources = settings.serve.resources.onto(config.serve.resources)
             problems += [document.problem(path, f"with serve.resources, {why}") for why in resources.excesses()]
     for name in config.train.env:
-        if _RESERVED.fullmatch(name) or name in config.train.secrets:
+        if _RESERVED.fullmatch(name) or name in {*config.train.secrets, *config.train.index_secrets}:
             message = f"{name} is set by the pipeline or is a secret already; remove it"
             problems.append(document.problem(("train", "env", name), message, key=True))
     secrets: dict[Path_, str] = {("train", "secrets", i): name for i, name in enumerate(config.train.secrets)}
     secrets[("tracking", "secret")] = config.tracking.secret or ""
+    secrets |= {
+        ("train", "indexes", i, "secret"): index.secret or "" for i, index in enumerate(config.train.indexes)
+    }
     for path, name in secrets.items():
         if _RESERVED.fullmatch(name):
             problems.append(document.problem(path, f"{name} is set by the pipeline; give the secret another name"))
+    problems += _index_problems(config, document)
     if len(config.deploy.environments) == 0 and "environments" in (document.data.get("deploy") or {}):
         problems.append(document.problem(("deploy", "environments"), "name at least one environment"))
+    return problems
+
+
+def _index_problems(config: ModelFile, document: Document) -> list[Problem]:
+    """Two indexes that nobody could tell apart, and secrets that uv would read by itself and misunderstand."""
+    problems = []
+    for i, index in enumerate(config.train.indexes):
+        path: Path_ = ("train", "indexes", i)
+        before = config.train.indexes[:i]
+        if index.name in {other.name for other in before}:
+            message = f"there is an index {index.name} already; give this one another name"
+            problems.append(document.problem((*path, "name"), message))
+        if index.url.rstrip("/") in {other.url.rstrip("/") for other in before}:
+            problems.append(document.problem((*path, "url"), "there is an index with this address already"))
+        if index.secret and re.match("UV_|PIP_", index.secret):
+            message = f"{index.secret} is a setting of uv or pip; give the secret another name"
+            problems.append(document.problem((*path, "secret"), message))
     return problems

@@ -24,11 +24,13 @@ class Repository(Section):
 
 
 class Index(Section):
-    """A private package index."""
+    """A private package index, asked before the default one."""
 
-    name: t.Name = Field(description="The index's name.")
-    url: t.WebUrl = Field(description="Its address.")
-    secret: t.SecretName | None = Field(None, description="GitHub secret with its credentials.")
+    name: t.Name = Field(description="The index's name; `corp` may log in by `UV_INDEX_CORP_USERNAME`, too.")
+    url: t.IndexUrl = Field(description="Address of its `simple` API; https, and no user or password in it.")
+    secret: t.SecretName | None = Field(
+        None, description="GitHub secret with its login: `user:password`, or a token alone."
+    )
 
 
 class Feast(Section):
@@ -46,7 +48,9 @@ class Train(Section):
     requirements: t.InnerPath | Annotated[tuple[t.Requirement, ...], t.Listed, Field(min_length=1)] = Field(
         "requirements.txt", description="The training requirements: a file, or a list of requirements."
     )
-    indexes: Annotated[tuple[Index, ...], t.Listed] = Field((), description="Private package indexes.")
+    indexes: Annotated[tuple[Index, ...], t.Listed] = Field(
+        (), description="Private package indexes, in the order in which they are asked."
+    )
     timeout: int = Field(300, ge=60, le=19800, description="Time limit of the script in seconds.")
     experiment: t.Text | None = Field(None, description="MLflow experiment; default: the model's name.")
     model: t.Text | None = Field(None, description="Name of the logged model, where a run logs several.")
@@ -62,6 +66,11 @@ class Train(Section):
         "ubuntu-24.04", description="Runner label, or a list of labels, of the training job."
     )
     feast: Feast | None = Field(None, description="Feast feature store.")
+
+    @property
+    def index_secrets(self) -> tuple[str, ...]:
+        """The secrets that hold logins of package indexes, each once."""
+        return tuple(dict.fromkeys(index.secret for index in self.indexes if index.secret))
 
 
 class Tracking(Section):

@@ -127,6 +127,16 @@ WebUrl = Annotated[
         300,
     ),
 ]
+# A password in it would be in Git; one that travels without TLS, in everybody's log.
+IndexUrl = Annotated[
+    str,
+    Matching(
+        r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:\d+)?(/[A-Za-z0-9._~%-]*)*",
+        "an https:// address without user, password or query, whose login is in a secret (http:// only of this "
+        "machine)",
+        300,
+    ),
+]
 Role = Annotated[str, Matching(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", "the ARN of an IAM role", 300)]
 Registry = Annotated[
     str,

@@ -12,7 +12,6 @@ from generator.yamlio import Document, Path_
 # Path, the values that work (none where the key must be left out), and what to do.
 Row = tuple[Path_, tuple[str, ...], str]
 _NOT_YET: tuple[Row, ...] = (
-    (("train", "indexes"), (), "leave it out; only the default package index is used"),
     (("train", "feast"), (), "leave it out"),
     (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
     (("deploy", "repository"), ("same",), "use same"),

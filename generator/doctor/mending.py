@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from generator.adapters.uv import Uv
@@ -41,7 +42,8 @@ def mend(
 def _lock(subject: Subject, say: Callable[[str], None], environments: Environments) -> None:
     for model in subject.models:
         if lock_problems(model, subject.root):
-            write_atomically(subject.root / model.lock_file, lock_text(model, subject.root, environments))
+            text = lock_text(model, subject.root, environments, os.environ)
+            write_atomically(subject.root / model.lock_file, text)
             say(f"wrote {model.lock_file}: look at it and commit it")
 
 

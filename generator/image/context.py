@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from generator.artifacts import RegisteredModel, TrainedModel
 from generator.disk import file_sha256
 from generator.errors import GeneratorError
@@ -19,6 +21,7 @@ from generator.render import render
 
 # What some wheels expect of the system, and the slim Python image does not have (Debian package names).
 SYSTEM_PACKAGES = {"lightgbm": ("libgomp1",)}
+WHEELS = "wheels"  # the folder of packages that are fetched beforehand
 _SERVER = Path(__file__).parents[2] / "inference"
 
 
@@ -39,6 +42,7 @@ class Content:
     release: Mapping[str, str | None]  # what the server is told: see `release_facts`
     python: str  # such as 3.11
     hooks: HookFiles | None = None  # the user's code around the model
+    files: Path | None = None  # packages of private indexes, fetched with a login that the build does not get
 
 
 def server_folder() -> Path:
@@ -80,7 +84,7 @@ def write_context(folder: Path, content: Content) -> None:
             shutil.rmtree(stale)
     temporary.mkdir(parents=True)
     (temporary / "Dockerfile").write_text(dockerfile(content), encoding="utf-8")
-    ignored = render("image/dockerignore", hooks=content.hooks is not None)
+    ignored = render("image/dockerignore", hooks=content.hooks is not None, files=bool(_files(content)))
     (temporary / ".dockerignore").write_text(ignored, encoding="utf-8")
     (temporary / "requirements.lock").write_text(content.lock, encoding="utf-8")
     (temporary / "release.json").write_text(json.dumps(dict(content.release), indent=2) + "\n", encoding="utf-8")
@@ -91,6 +95,10 @@ def write_context(folder: Path, content: Content) -> None:
         ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
     )
     shutil.copytree(content.model, temporary / "model", copy_function=shutil.copyfile)
+    if files := _files(content):
+        (temporary / WHEELS).mkdir()
+        for path in files:
+            shutil.copyfile(path, temporary / WHEELS / path.name)
     if content.hooks:
         _write_hooks(temporary / "hooks", content.hooks)
     _make_alike(temporary)
@@ -111,7 +119,29 @@ def dockerfile(content: Content) -> str:
         raise GeneratorError(f"train.python {content.python!r} is no Python version such as 3.11")
     packages = {name for package in locked(content.lock) for name in SYSTEM_PACKAGES.get(package, ())}
     base = f"python:{content.python}-slim-bookworm"
-    return render("image/Dockerfile", base=base, packages=sorted(packages), hooks=content.hooks is not None)
+    return render(
+        "image/Dockerfile",
+        base=base,
+        packages=sorted(packages),
+        hooks=content.hooks is not None,
+        files=bool(_files(content)),
+        complete=_complete(content),
+    )
+
+
+def _files(content: Content) -> list[Path]:
+    return sorted(content.files.iterdir()) if content.files else []
+
+
+def _complete(content: Content) -> bool:
+    """Whether the build needs no index at all: there is a wheel of every package."""
+    wheels = {_name_of_wheel(path.name) for path in _files(content) if path.suffix == ".whl"}
+    return bool(wheels) and set(locked(content.lock)) <= wheels
+
+
+def _name_of_wheel(file: str) -> str:
+    """The package in a wheel, by its canonical name."""
+    return canonicalize_name(file.partition("-")[0])
 
 
 def _refuse_own_server(content: Content) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from generator.artifacts import TrainedModel
 from generator.disk import file_sha256, write_atomically
@@ -11,16 +12,23 @@ from generator.image.context import server_requirements
 from generator.image.converted import is_converted
 from generator.image.converted import requirements as converted_requirements
 from generator.image.runtime_lock import Sources, check_hashes, constraints, requirements
-from generator.ports import Environments, Reporter
+from generator.ports import Environments, PackageIndex, Reporter
 from generator.release import Release
 
 
-def runtime_lock(release: Release, trained: TrainedModel, environments: Environments, reporter: Reporter) -> str:
+def runtime_lock(
+    release: Release,
+    trained: TrainedModel,
+    environments: Environments,
+    reporter: Reporter,
+    indexes: Sequence[PackageIndex] = (),
+) -> str:
     """The lock of what the image installs, resolved once for a release: a second run gets the first one's."""
     sources = _sources(release, trained)
     wanted, bounds = requirements(sources), constraints(sources)
     python, platform = release.model.config.train.python, release.model.config.image.platform
-    key = hashlib.sha256("\0".join((wanted, bounds, python, platform)).encode()).hexdigest()
+    made_from = (wanted, bounds, python, platform, *(index.url for index in indexes))
+    key = hashlib.sha256("\0".join(made_from).encode()).hexdigest()
     kept = release.work / f"runtime-{key[:16]}.lock"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
@@ -32,6 +40,7 @@ def runtime_lock(release: Release, trained: TrainedModel, environments: Environm
             platform=platform,
             constraints=bounds,
             folder=release.store.folder / "model",
+            indexes=indexes,
         )
     except Unresolvable as error:
         raise GeneratorError(

@@ -72,6 +72,10 @@ RESUME: dict[Stage, Resume] = {
 TRACKING: frozenset[Stage] = frozenset({Stage.TRAIN, Stage.REGISTER})
 
 
+# Stages that install packages, and so may need the logins of private indexes.
+INSTALLING: frozenset[Stage] = frozenset({Stage.TRAIN, Stage.PACKAGE})
+
+
 @dataclass(frozen=True)
 class Parcel:
     """Files of a release's folder that travel together from one job to later ones."""

@@ -12,7 +12,7 @@ from generator.plan.by_hand import plan_by_hand
 from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
 from generator.plan.files import PlannedFile
 from generator.plan.naming import deploy_group, workflow_file
-from generator.plan.pipeline import JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
+from generator.plan.pipeline import INSTALLING, JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
 from generator.plan.retrain import plan_retrain
 
 RUNNER = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
@@ -157,8 +157,9 @@ def _environment(job: Job, model: Model) -> str | None:
     if job.assumes_release_role:
         return PUBLISH_ENVIRONMENT
     train = model.config.train
-    needs_one = bool(train.secrets or train.role or model.config.tracking.secret)
-    return TRAIN_ENVIRONMENT if job.gets_training_secrets and needs_one else None
+    trains = job.gets_training_secrets and (train.secrets or train.role or model.config.tracking.secret)
+    installs = INSTALLING.intersection(job.stages) and train.index_secrets
+    return TRAIN_ENVIRONMENT if trains or installs else None
 
 
 def _permissions(job: Job, model: Model, push: Push | None) -> Iterator[Permission]:
@@ -208,6 +209,8 @@ def _env(stage: Stage, job: Job, model: Model, push: Push | None) -> dict[str, s
     if job.gets_training_secrets and stage in TRACKING:
         config = model.config
         env = {name: _secret(name) for name in (*config.train.secrets, config.tracking.secret) if name}
+    if stage in INSTALLING:
+        env |= {name: _secret(name) for name in model.config.train.index_secrets}
     if push:
         env |= push.env
     return {**env, "RELEASE": RELEASE}

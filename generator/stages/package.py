@@ -1,15 +1,17 @@
 """package: from the model on disk to an image that predicts what the training environment predicted.
 
-No credentials are needed, and what the model brings runs in containers alone. Everything is written under
-a temporary name first: killed at any point, a second run gives the same result.
+No credentials are needed but those of private package indexes, which stay in this process and uv; what the
+model brings runs in containers alone. Everything is written under a temporary name first: killed at any point, a
+second run gives the same result.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.artifacts import BuiltImage, GateReport, Record, RegisteredModel, TrainedModel
@@ -17,16 +19,17 @@ from generator.config.schema import Hooks
 from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError, InvalidInput
 from generator.image.archive import ARCHIVE, read_archive
-from generator.image.context import Content, HookFiles, release_facts, write_context
+from generator.image.context import WHEELS, Content, HookFiles, release_facts, write_context
 from generator.image.converted import CONVERTED, check_converted, is_converted, lay_out
 from generator.image.environment import runtime_lock
 from generator.image.golden import Recorded, allowed, compare, read_golden
 from generator.image.labels import kept_metrics, labels
 from generator.image.runtime import Choice, expected, settled
-from generator.ports import Engine, Environments, Parity, Replay, Reporter
+from generator.ports import Engine, Environments, PackageFiles, Parity, Replay, Reporter
 from generator.quantity import in_bytes
 from generator.release import Release
 from generator.training.hooks_check import hooks_problems
+from generator.training.indexes import indexes_of
 
 NOTHING = '{"request": null, "predictions": null}'
 
@@ -38,6 +41,8 @@ class Packager:
     engine: Engine
     environments: Environments
     reporter: Reporter
+    files: PackageFiles | None = None  # needed where there are private package indexes
+    variables: Mapping[str, str] = field(default_factory=dict)  # the caller's environment, with their logins
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ class _Packaging:
         self.tag, self.say = local_tag(release), with_.reporter.say
         golden = release.store.folder / "golden.json"
         self.golden = golden.read_text(encoding="utf-8") if self.trained.golden.sha256 else NOTHING
-        self.lock = runtime_lock(release, self.trained, with_.environments, with_.reporter)
+        self.indexes = indexes_of(release.model, with_.variables)
+        self.lock = runtime_lock(release, self.trained, with_.environments, with_.reporter, self.indexes)
+        self.files = self._fetch()
 
     def run(self) -> BuiltImage:
         choice = expected(self.config.serve.runtime, self.trained)
@@ -117,6 +124,7 @@ class _Packaging:
             release=release_facts(self.trained, self.given.registered, choice),
             python=self.config.train.python,
             hooks=_hook_files(release),
+            files=self.files,
         )
         write_context(context, content)
         self.say(f"building the image for {self.config.image.platform}")
@@ -128,6 +136,21 @@ class _Packaging:
             reporter=self.with_.reporter,
         )
         return record
+
+    def _fetch(self) -> Path | None:
+        """What private indexes have, as files in a folder: the build gets those, and no login."""
+        if not self.indexes or self.with_.files is None:
+            return None
+        folder, process = self.release.work / WHEELS, self.with_.engine.name == "process"
+        self.say("fetching what PyPI does not have")
+        self.with_.files.fetch(
+            self.lock,
+            python=self.config.train.python,
+            platform=None if process else self.config.image.platform,
+            indexes=self.indexes,
+            folder=folder,
+        )
+        return folder
 
     def _try(self, choice: Choice) -> tuple[Replay, Choice]:
         """What the image of `choice` answered, and what is to serve. The two questions are asked side by side."""

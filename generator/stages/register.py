@@ -100,7 +100,7 @@ def _uri_of_run(release: Release, trained: TrainedModel, configured: str | None)
 
 
 def _ask(release: Release, trained: TrainedModel, with_: Registrar, uri: str) -> dict[str, Any]:
-    python = find_environment(release, with_.environments, trained.lock_sha256, with_.reporter)
+    python = find_environment(release, with_.environments, trained.lock_sha256, with_.variables, with_.reporter)
     home = release.work / "home"
     home.mkdir(parents=True, exist_ok=True)
     variables = script_variables(

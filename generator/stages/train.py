@@ -80,7 +80,9 @@ class _Training:
         self._check_out()
         script = read_script(self.model, self.checkout)
         lock = self.checkout / self.model.lock_file
-        python = make_environment(self.release, self.with_.environments, lock, self.with_.reporter)
+        python = make_environment(
+            self.release, self.with_.environments, lock, self.with_.variables, self.with_.reporter
+        )
         variables = script_variables(
             self.release,
             self.with_.variables,

@@ -8,16 +8,15 @@ from __future__ import annotations
 import hashlib
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from generator.config.model import Model
 from generator.errors import GeneratorError, InvalidInput, Problem, Unresolvable
 from generator.ports import Environments
+from generator.training.indexes import indexes_of
+from generator.training.requirement_lines import Line, logical_lines, names, unlockable
 
 DEFAULT_MLFLOW = "mlflow>=3,<3.14"
 # What converts a model to ONNX, and then shows that it predicts the same; onnxmltools for the libraries beside.
@@ -27,21 +26,7 @@ _BOOSTED = {"lightgbm", "xgboost", "xgboost-cpu"}
 _MLFLOW = {"mlflow", "mlflow-skinny"}
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>\S+)")
 _HEADER = re.compile(r"^# made-from: sha256:([0-9a-f]{64})$", re.MULTILINE)
-_HARMLESS_OPTIONS = ("--pre", "--prefer-binary", "--no-binary", "--only-binary")
 _FORMAT = "1"  # changes when the same requirements must be locked differently
-
-
-@dataclass(frozen=True)
-class Line:
-    """One requirement, option or include, and where it stands. `line` is 0 in an inline list."""
-
-    file: str
-    line: int
-    text: str
-    constraint: bool = False
-
-    def problem(self, message: str) -> Problem:
-        return Problem(self.file, self.line, 1 if self.line else 0, message)
 
 
 @dataclass(frozen=True)
@@ -53,6 +38,7 @@ class Source:
     folder: str  # that includes are relative to, from the repository's root
     text: str  # what is given to the resolver
     converts: bool = False  # whether the training job converts the model to ONNX
+    indexes: tuple[str, ...] = ()  # addresses of private indexes, in the order in which they are asked
 
     def sha256(self, python: str) -> str:
         """Names what a lock was made from; line ends and trailing spaces do not count."""
@@ -62,6 +48,8 @@ class Source:
             total.update(f"{path}\0{normal}\0".encode())
         if self.converts:
             total.update("\0".join(self.conversion).encode())
+        if self.indexes:
+            total.update("\0".join(("indexes", *self.indexes)).encode())
         return total.hexdigest()
 
     @property
@@ -82,22 +70,25 @@ class Source:
 
     @property
     def _named(self) -> set[str]:
-        return {name for line in self.lines if not line.constraint for name in _names(line)}
+        return {name for line in self.lines if not line.constraint for name in names(line)}
 
 
-def lock_text(model: Model, root: Path, environments: Environments) -> str:
+def lock_text(model: Model, root: Path, environments: Environments, given: Mapping[str, str] = {}) -> str:
     """The text of requirements.lock for `model`, resolved now.
 
+    `given` is the caller's environment, which may have the logins of package indexes: the lock has none of them.
     Raises InvalidInput where a requirement cannot be locked, GeneratorError where they do not resolve.
     """
     source = _read(model, root)
-    problems = _unlockable(source)
+    problems = unlockable(source.lines)
     if problems:
         raise InvalidInput(problems)
     python = model.config.train.python
     text = "\n".join((source.text, *source.added, "")) if source.added else source.text
     try:
-        locked = environments.compile(text, python=python, folder=root / source.folder)
+        locked = environments.compile(
+            text, python=python, folder=root / source.folder, indexes=indexes_of(model, given)
+        )
     except Unresolvable as error:
         raise GeneratorError(_unresolved(model, source, error)) from error
     return _header(model, source, python) + locked
@@ -110,7 +101,7 @@ def lock_problems(model: Model, root: Path) -> list[Problem]:
         source = _read(model, root)
     except InvalidInput as error:
         return list(error.problems)
-    problems = _unlockable(source)
+    problems = unlockable(source.lines)
     path = root / model.lock_file
     if not path.is_file():
         return [*problems, Problem(model.lock_file, 0, 0, f"is missing: run `{command}` and commit it")]
@@ -121,7 +112,7 @@ def lock_problems(model: Model, root: Path) -> list[Problem]:
         return [*problems, Problem(model.lock_file, 1, 1, message)]
     if found[1] != source.sha256(model.config.train.python):
         line = text[: found.start()].count("\n") + 1
-        what = f"{_shown(model)}, train.python or serve.runtime"
+        what = f"{_shown(model)}, train.python, train.indexes or serve.runtime"
         message = f"is stale, {what} has changed since: run `{command}` and commit it"
         problems.append(Problem(model.lock_file, line, 1, message))
     return problems
@@ -150,6 +141,10 @@ def _header(model: Model, source: Source, python: str) -> str:
             "job converts the model, and compares what both predict."
         )
         lines += ["", *textwrap.wrap(why, 100)]
+    if source.indexes:
+        asked = ", ".join(source.indexes)
+        why = f"Asked before the default package index (train.indexes in {model.shown}): {asked}."
+        lines += ["", *textwrap.wrap(why, 100, break_long_words=False, break_on_hyphens=False)]
     lines += ["", f"made-from: sha256:{source.sha256(python)}"]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
 
@@ -172,15 +167,17 @@ def _unresolved(model: Model, source: Source, error: GeneratorError) -> str:
 def _read(model: Model, root: Path) -> Source:
     """Raises InvalidInput where a file is missing, unreadable or outside the repository."""
     given, converts = model.config.train.requirements, model.config.serve.runtime == "onnx"
+    indexes = tuple(index.url.rstrip("/") for index in model.config.train.indexes)
     if not isinstance(given, str):
         text = "".join(f"{item}\n" for item in given)
         reader = _Reader(root)
         reader.take(text, model.shown, model.folder, numbered=False, constraint=False)
-        return Source(tuple(reader.lines), (("", text), *reader.texts), model.folder, text, converts)
+        return Source(tuple(reader.lines), (("", text), *reader.texts), model.folder, text, converts, indexes)
     path = model.path(given)
     reader = _Reader(root)
     text = reader.file(path, None, constraint=False)
-    return Source(tuple(reader.lines), tuple(reader.texts), str(PurePosixPath(path).parent), text, converts)
+    folder = str(PurePosixPath(path).parent)
+    return Source(tuple(reader.lines), tuple(reader.texts), folder, text, converts, indexes)
 
 
 class _Reader:
@@ -200,7 +197,7 @@ class _Reader:
         return text
 
     def take(self, text: str, shown: str, folder: str, *, numbered: bool, constraint: bool) -> None:
-        for number, logical in _logical_lines(text):
+        for number, logical in logical_lines(text):
             line = Line(shown, number if numbered else 0, logical, constraint)
             include = _INCLUDE.fullmatch(logical)
             if include is None:
@@ -230,63 +227,3 @@ def _text(root: Path, path: str, included: Line | None) -> str:
     except UnicodeDecodeError as error:
         message = "is not UTF-8 (PowerShell's > writes UTF-16); save it as UTF-8"
         raise InvalidInput([Problem(path, 1, 1, message)]) from error
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines without comments, continued ones joined, with the number of their first."""
-    pending, first = "", 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        first = first if pending else number
-        if line.rstrip().endswith("\\"):
-            pending += line.rstrip()[:-1] + " "
-            continue
-        whole = re.sub(r"(^|\s)#.*$", "", pending + line).strip()
-        pending = ""
-        if whole:
-            yield first, whole
-    if pending.strip():
-        yield first, pending.strip()
-
-
-def _requirement(line: Line) -> Requirement | None:
-    """The requirement on a line without its hashes; None for an option and for what is none."""
-    try:
-        return Requirement(re.split(r"\s--(?:hash|config-settings|global-option)\b", line.text)[0])
-    except InvalidRequirement:
-        return None
-
-
-def _names(line: Line) -> Iterator[str]:
-    requirement = _requirement(line)
-    if requirement is not None:
-        yield canonicalize_name(requirement.name)
-
-
-def _unlockable(source: Source) -> list[Problem]:
-    return [line.problem(message) for line in source.lines if (message := _refusal(line))]
-
-
-def _refusal(line: Line) -> str | None:
-    """Why a line cannot be locked with hashes; None where it can."""
-    text = line.text
-    if text.startswith(("-e", "--editable")) or re.match(r"(\.{0,2}/|file:|\.$)", text):
-        return (
-            f"{text!r} is a local package, which has no hash to lock. The model's folder is importable as it is: "
-            "keep the code in it, and list here what that code needs"
-        )
-    if re.match(r"(-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host|--no-index)\b", text):
-        return (
-            f"{text.split()[0].split('=')[0]} is refused: a lock names no index. Remove the line; private indexes "
-            "(train.indexes) are not supported yet"
-        )
-    if text.startswith("-"):
-        return None if text.startswith(_HARMLESS_OPTIONS) else f"option {text.split()[0]!r} is not understood"
-    requirement = _requirement(line)
-    if requirement is None:
-        return f"{text[:80]!r} is no requirement; write it as name, name==1.2.3 or name>=1,<2"
-    if requirement.url and not re.match(r"https?://", requirement.url):
-        return (
-            f"{requirement.name} comes from {requirement.url.split('://')[0]}, which has no hash to lock; use a "
-            "released version, or the https:// address of an archive"
-        )
-    return None

@@ -23,6 +23,7 @@ class Allowed:
     job: str  # its id
     rights: tuple[str, ...] = (READ,)
     secrets: str | None = None  # that it may read
+    shared_with: str | None = None  # the job that must read the same secrets, too
     token: bool = False  # whether it may read its own token
     environment: str | None = None  # where its secrets and the identity that it shows come from
     always_there: bool = False  # whether it has that environment without secrets and identity, too
@@ -66,7 +67,8 @@ KINDS = {
         frozenset({"push", "workflow_dispatch"}),
         (
             Allowed("train", (READ, "id-token: write"), USERS, environment="tagship-train", any_runner=True),
-            Allowed("package", after="train"),
+            # Its secrets are logins of package indexes, which the training needs, too; it has no identity to show.
+            Allowed("package", secrets=USERS, shared_with="train", environment="tagship-train", after="train"),
             Allowed(
                 "publish",
                 (READ, "id-token: write", "packages: write"),

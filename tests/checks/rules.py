@@ -116,6 +116,8 @@ def _allowed(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterato
     for secret in sorted(secrets):
         if not re.fullmatch(row.secrets or "", secret) or secret == "all":
             yield f"may not read secret {secret}"
+        elif row.shared_with and f"secrets.{secret} " not in str(jobs.get(row.shared_with)):
+            yield f"reads secret {secret}, which {row.shared_with} does not"
     if token and not row.token:
         yield "may not read its token"
     needs_one = row.always_there or secrets or "id-token: write" in rights

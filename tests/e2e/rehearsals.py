@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from generator.adapters.uv import Uv
 from generator.disk import file_sha256
-from generator.ports import Reporter
+from generator.ports import PackageIndex, Reporter
 from generator.rehearsal import Outcome, rehearse
 from tests.environments import cache, locked
 from tests.generator.repositories import commit_all, git
@@ -25,12 +26,12 @@ class EnvironmentsByLock:
 
     uv: Uv = field(default_factory=lambda: Uv(linked=True))
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter, **settings: Any) -> Path:
         shared = cache() / f"locked-{python}-{file_sha256(lock)[:16]}"
         complete = shared / "complete"
         with locked(shared.with_suffix(".lock")):
             if not complete.is_file():
-                self.uv.create(shared, python=python, lock=lock, reporter=reporter)
+                self.uv.create(shared, python=python, lock=lock, reporter=reporter, **settings)
                 complete.touch()
         return shared / "bin" / "python"
 
@@ -42,9 +43,10 @@ class EnvironmentsByLock:
         platform: str | None = None,
         constraints: str | None = None,
         folder: Path,
+        indexes: Sequence[PackageIndex] = (),
     ) -> str:
         return self.uv.compile(
-            requirements, python=python, platform=platform, constraints=constraints, folder=folder
+            requirements, python=python, platform=platform, constraints=constraints, folder=folder, indexes=indexes
         )
 
 

@@ -34,7 +34,7 @@ class Environments:
     mlflow: Path = Path(sys.executable)
     compiled: list[str] = field(default_factory=list)
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter, **_: object) -> Path:
         return self.mlflow if "mlflow" in folder.parts else Path(sys.executable)
 
     def compile(self, requirements: str, **_: Any) -> str:

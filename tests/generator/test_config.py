@@ -79,7 +79,7 @@ def test_a_key_whose_feature_is_missing_is_refused(tmp_path: Path, more: str, me
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("key", ["indexes: [{name: a, url: https://x.example.com}]", "feast: {repo: r, view: v}"])
+@pytest.mark.parametrize("key", ["feast: {repo: r, view: v}"])
 def test_a_training_key_whose_feature_is_missing_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(InvalidInput, match=f"train.{key.split(':')[0]} is not supported yet"):
         write(tmp_path, SMALLEST.replace("{script: train.py}", f"{{script: train.py, {key}}}"))

@@ -31,6 +31,7 @@ class Resolver:
         platform: str | None = None,
         constraints: str | None = None,
         folder: Path,
+        **_: object,
     ) -> str:
         self.asked.append((requirements, python, folder))
         if self.refusal:
@@ -155,7 +156,7 @@ def test_an_inline_list(tmp_path: Path) -> None:
     assert messages(model, tmp_path) == []
     changed = model_with(tmp_path, "", train.replace("pandas", "polars"))
     assert (
-        "model.yaml (train.requirements), train.python or serve.runtime has changed"
+        "model.yaml (train.requirements), train.python, train.indexes or serve.runtime has changed"
         in messages(changed, tmp_path)[0]
     )
 

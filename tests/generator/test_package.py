@@ -41,7 +41,7 @@ class Locks:
             raise self.refuses
         return f"mlflow-skinny==3.13.0{HASHED}numpy==2.4.0{HASHED}"
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter, **_: object) -> Path:
         raise AssertionError("packaging with an engine makes no environment")
 
 

@@ -36,7 +36,7 @@ class ThisEnvironment:
 
     made: list[Path] = field(default_factory=list)
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter, **_: object) -> Path:
         self.made.append(folder)
         return Path(sys.executable)
 

@@ -47,7 +47,7 @@ class SharedEnvironments:
     python: Path
     created: int = 0
 
-    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter) -> Path:
+    def create(self, folder: Path, *, python: str, lock: Path, reporter: Reporter, **_: object) -> Path:
         assert lock.is_file()
         self.created += 1
         return self.python
@@ -60,6 +60,7 @@ class SharedEnvironments:
         platform: str | None = None,
         constraints: str | None = None,
         folder: Path,
+        **_: object,
     ) -> str:
         return "".join(f"# would lock: {line}\n" for line in requirements.splitlines())
 

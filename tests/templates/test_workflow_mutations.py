@@ -20,7 +20,7 @@ from tests.templates.workflow_variants import workflows
 from tests.templates.workflow_variants import VARIANTS as ALL
 
 # One of each way to log in and to push, with and without approvals, secrets, identities.
-VARIANTS = ("everything", "app-approval", "key", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner")
+VARIANTS = ("everything", "app-approval", "key", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner", "index")
 LEAK = r"\g<0>          LEAK: ${{ %s }}\n"
 ENV = r"^        env:\n"
 GIVEN = r"^    permissions:\n"

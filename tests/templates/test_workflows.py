@@ -271,6 +271,33 @@ def test_no_secret_reaches_any_other_job() -> None:
     assert with_secrets == ["train"]
 
 
+def test_logins_of_package_indexes_go_to_the_steps_that_install() -> None:
+    jobs = release("two-indexes-and-secrets")["jobs"]
+    ours = {"RELEASE": "${{ github.ref }}"}
+    token, shared, other = ({name: f"${{{{ secrets.{name} }}}}"} for name in ("TOKEN", "SHARED", "OTHER"))
+    assert step(jobs["train"], "Train")["env"] == {**token, **shared, **other, **ours}
+    assert step(jobs["train"], "Register")["env"] == {**token, **shared, **ours}, "it installs nothing"
+    assert step(jobs["train"], "Gate")["env"] == ours
+    assert step(jobs["package"], "Package")["env"] == {**shared, **other, **ours}
+    assert "id-token" not in jobs["package"]["permissions"], "the environment's role is the training's alone"
+    for text in ("secrets.SHARED", "secrets.OTHER"):
+        found = [name for name, job in jobs.items() for one in job["steps"] if text in str(one)]
+        assert sorted(set(found)) == ["package", "train"]
+    (package,) = (one for one in jobs["package"]["steps"] if "secrets." in str(one))
+    assert package["name"].startswith("Package")
+
+
+def test_pull_requests_get_no_login_of_an_index() -> None:
+    files = workflows("two-indexes-and-secrets")
+    assert "secrets." not in files[".github/workflows/pull-request.yml"]
+
+
+def test_a_retraining_gets_the_logins_of_its_indexes() -> None:
+    jobs = parsed("index-app-retrained")[".github/workflows/retrain.yml"]["jobs"]
+    assert [name for name, job in jobs.items() if "secrets.CORP_INDEX" in str(job)] == ["train"]
+    assert jobs["train"]["environment"] == "tagship-train"
+
+
 def test_a_secret_cannot_take_the_place_of_our_variables() -> None:
     """model.yaml may refuse such a name already; this is the second lock."""
     (model,) = workspace("training-secrets")
@@ -289,6 +316,8 @@ def test_a_secret_cannot_take_the_place_of_our_variables() -> None:
         ("training-role", {"train": "tagship-train", "publish": "tagship-publish"}),
         ("tracking-secret", {"train": "tagship-train", "publish": "tagship-publish"}),
         ("other-registry", {"publish": "tagship-publish"}),
+        ("index", {"train": "tagship-train", "package": "tagship-train", "publish": "tagship-publish"}),
+        ("index-without-login", {"publish": "tagship-publish"}),
     ],
 )
 def test_environments(variant: str, expected: dict[str, str]) -> None:
