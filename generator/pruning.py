@@ -8,16 +8,17 @@ its way into a ledger.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from generator.adapters.aws import Aws
 from generator.adapters.ecr_repository import EcrRepository, StoredImage
 from generator.config.model import Model, Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.generate import ledgers
-from generator.validate import all_ledger_problems
+from generator.validate import all_ledger_problems, ledger_problems
 from generator.version import PATTERN
 
 
@@ -32,14 +33,24 @@ class Sorted:
 
 
 def sort_images(
-    images: Iterable[StoredImage], workspace: Workspace, image_repository: str, *, now: datetime, age: timedelta
+    images: Iterable[StoredImage],
+    workspace: Workspace,
+    image_repository: str,
+    *,
+    now: datetime,
+    age: timedelta,
+    homes: Mapping[str, Path] | None = None,
 ) -> Sorted:
     """What may go: tagged by releases of models here, named by no ledger, neither pushed nor pulled within `age`.
 
-    `workspace` is the release branch's head. Raises InvalidInput where a ledger there is missing or wrong.
+    `workspace` is the release branch's head; `homes` say by model where its k8s/ is, if not there. Raises
+    InvalidInput where a ledger is missing or wrong.
     """
     models = [model for model in workspace if model.image_repository == image_repository]
-    named, ours = _named(workspace, models), re.compile("|".join(map(_release_tags, models)), re.ASCII)
+    named, ours = (
+        _named(workspace, models, homes or {}),
+        re.compile("|".join(map(_release_tags, models)), re.ASCII),
+    )
     prunable: list[StoredImage] = []
     counts = {"named": 0, "young": 0, "foreign": 0}
     for image in images:
@@ -70,18 +81,20 @@ def age_of(text: str) -> timedelta:
     return timedelta(days=int(match[1]) * {"d": 1, "w": 7}[match[2]])
 
 
-def _named(workspace: Workspace, models: list[Model]) -> set[str]:
+def _named(workspace: Workspace, models: list[Model], homes: Mapping[str, Path]) -> set[str]:
     """Every digest that the ledgers of `models` name: what runs, what ran, what was rejected."""
     problems = all_ledger_problems(workspace)
     for model in models:
+        home = homes.get(model.name, workspace.root)
+        problems += ledger_problems(home, model) if model.separate else []
         shown = [f"{model.overlay(target.name)}/release.yaml" for target in model.targets]
-        absent = [path for path in shown if not (workspace.root / path).is_file()]
+        absent = [path for path in shown if not (home / path).is_file()]
         problems += [Problem(path, 0, 0, "is not on the branch: what runs there is not known") for path in absent]
     if problems:
         raise InvalidInput(problems)
     digests: set[str] = set()
     for model in models:
-        for ledger in ledgers(workspace.root, model).values():
+        for ledger in ledgers(homes.get(model.name, workspace.root), model).values():
             current = (ledger.current,) if ledger.current else ()
             digests.update(item.digest for item in (*current, *ledger.history, *ledger.rejected))
     return digests

@@ -30,13 +30,16 @@ def command(root: Path, model_name: str | None, older_than: str, deletes: bool) 
 
     from generator.config.model import load
     from generator.pruning import age_of, open_repository, sort_images
+    from generator.wiring import home_of
 
     age, workspace = age_of(older_than), load(root)
     with tempfile.TemporaryDirectory(prefix="tagship-prune-") as folder:
         for model in _one_a_repository(workspace, model_name):
             head = _head(root, Path(folder, model.name), model)
             repository = open_repository(model)
-            found = sort_images(repository.images(), head, model.image_repository, now=datetime.now(UTC), age=age)
+            homes = {one.name: home_of(one, head.root, Path(folder, f"{one.name}-overlays")) for one in head}
+            now = datetime.now(UTC)
+            found = sort_images(repository.images(), head, model.image_repository, now=now, age=age, homes=homes)
             _show(model.image_repository, found, older_than)
             if found.prunable and deletes:
                 repository.delete([image.digest for image in found.prunable])

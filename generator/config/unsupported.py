@@ -15,7 +15,6 @@ _NOT_YET: tuple[Row, ...] = (
     (("train", "indexes"), (), "leave it out; only the default package index is used"),
     (("train", "feast"), (), "leave it out"),
     (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
-    (("deploy", "repository"), ("same",), "use same"),
     (("deploy", "push", "mode"), ("token", "app"), "use token or app"),
     (("deploy", "observe"), ("none",), "use none"),
 )
