@@ -1,8 +1,7 @@
 """What stages hand each other: frozen, one JSON file each, read back through a strict schema.
 
-Later stages run on other machines and with more rights than the ones that ran the user's code. So an
-artifact is data from a stranger: it must belong to exactly this release, and may only carry hashes,
-metrics and ids of bounded form.
+Later stages run elsewhere, with more rights than the ones that ran the user's code. So an artifact is data from a
+stranger: it must belong to exactly this release, and carries only hashes, metrics and ids of bounded form.
 """
 
 from __future__ import annotations
@@ -222,6 +221,7 @@ class OverlayCommit(Artifact):
     repository: Line
     digest: Digest
     changed: bool  # False where the branch said so already
+    ledger: Annotated[str, Field(max_length=2**21)] | None = None  # what it says, from another repository
 
     @property
     def summary(self) -> str:

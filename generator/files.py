@@ -96,6 +96,17 @@ def compare(root: Path, wanted: Iterable[RenderedFile]) -> Comparison:
     return Comparison(tuple(sorted(changes, key=lambda c: c.path)), lock, lock != _text(root / LOCK))
 
 
+def compare_shared(root: Path, wanted: Iterable[RenderedFile]) -> Comparison:
+    """What is missing of `wanted`, all of them shared: none has a line in the lock, none is ever orphaned."""
+    changes = []
+    for file in wanted:
+        _inside(root, file.path)
+        change = _change(root, file, _text(root / file.path), None)
+        if change is not None:
+            changes.append(change)
+    return Comparison(tuple(changes), _text(root / LOCK) or "", lock_stale=False)
+
+
 def _change(root: Path, file: RenderedFile, current: str | None, written: str | None) -> Change | None:
     target = root / file.path
     if current == file.text or (file.origin and target.exists() and target.samefile(file.origin)):
@@ -118,14 +129,19 @@ def _orphans(root: Path, written: Mapping[str, str], wanted: set[str]) -> list[t
     return found
 
 
-def apply(root: Path, comparison: Comparison) -> None:
-    """Writes the changes. Raises GeneratorError, before anything is written, where a file is not ours."""
+def refuse_foreign(comparison: Comparison) -> None:
+    """Raises GeneratorError where a file stands in the way that is not ours."""
     foreign = [change.path for change in comparison.changes if change.kind is Kind.FOREIGN]
     if foreign:
         raise GeneratorError(
             "\n".join(f"{path}: exists already and was not written by `generator generate`" for path in foreign)
             + "\nnothing was written: move the file away, or compare with `generator generate --diff`"
         )
+
+
+def apply(root: Path, comparison: Comparison) -> None:
+    """Writes the changes. Raises GeneratorError, before anything is written, where a file is not ours."""
+    refuse_foreign(comparison)
     for change in comparison.changes:
         target = root / change.path
         if change.kind is Kind.REMOVE:

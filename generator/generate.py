@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
-from generator.config.model import Model, Workspace, load
+from generator.config.model import Model, Workspace
 from generator.errors import InvalidInput, Problem
-from generator.files import Comparison, RenderedFile, compare, rewrite
+from generator.files import Comparison, RenderedFile, compare, compare_shared, rewrite
 from generator.ledger import Ledger, read_ledger
+from generator.plan.configuration import plan_configuration, plan_source
 from generator.plan.files import PlannedFile
 from generator.plan.overlays import plan_base, plan_kubernetes
 from generator.plan.pins import keep_newer_pins
 from generator.plan.workflows import plan_workflows
 from generator.render import data_folder, text_of
+from generator.sources import check_owner
 
 SCHEMA = ".tagship.schema.json"  # what the first line of a model.yaml points editors at
 
@@ -32,30 +34,55 @@ def compare_kubernetes(workspace: Workspace) -> Comparison:
     return compare(workspace.root, _rendered(workspace.root, _kubernetes(workspace)))
 
 
+def compare_home(workspace: Workspace, model: Model, root: Path) -> Comparison:
+    """How the model's folder in the configuration repository at `root` differs; paths are from that folder."""
+    check_owner(root, model)
+    home, neighbours = root / model.home, [other for other in workspace if other.separate]
+    planned = [plan_source(model), *plan_base([model]), *plan_kubernetes(model, ledgers(home, model), neighbours)]
+    return compare(home, _rendered(home, planned))
+
+
+def compare_check(root: Path, *, install: str) -> Comparison:
+    """How the configuration repository at `root` differs in what its own required check is made of."""
+    return compare_shared(root, _rendered(root, plan_configuration(install=install)))
+
+
 def refresh_overlay(root: Path, model: Model, environment: str) -> list[str]:
-    """Writes the owned files of one overlay anew after its ledger changed; returns the paths it changed."""
+    """Writes the owned files of one overlay anew after its ledger changed; returns the paths it changed.
+
+    `root` and the paths are the model's home.
+    """
     folder = f"{model.overlay(environment)}/tagship/"
-    planned = plan_kubernetes(model, ledgers(root, model), load(root).models)
+    planned = plan_kubernetes(model, ledgers(root, model))
     return rewrite(root, _rendered(root, [file for file in planned if file.path.startswith(folder)]))
 
 
 def _kubernetes(workspace: Workspace) -> list[PlannedFile]:
-    planned = list(plan_base(workspace.models))
-    for model in workspace:
-        planned += plan_kubernetes(model, ledgers(workspace.root, model), workspace.models)
+    here = [model for model in workspace if not model.separate]
+    planned = list(plan_base(here)) if here else []
+    for model in here:
+        planned += plan_kubernetes(model, ledgers(workspace.root, model), here)
     return planned
 
 
 def ledgers(root: Path, model: Model) -> dict[str, Ledger]:
-    """The ledger of each environment that has one. Raises InvalidInput where one contradicts itself."""
+    """The ledger of each environment that has one. Raises InvalidInput where one contradicts itself.
+
+    `root` is the model's home.
+    """
+    return ledgers_of(root, model.name, {target.name: model.overlay(target.name) for target in model.targets})
+
+
+def ledgers_of(root: Path, name: str, overlays: Mapping[str, str]) -> dict[str, Ledger]:
+    """The same for `overlays` of the model called `name`, by environment."""
     found = {}
-    for target in model.targets:
-        shown = f"{model.overlay(target.name)}/release.yaml"
+    for environment, overlay in overlays.items():
+        shown = f"{overlay}/release.yaml"
         if (root / shown).is_file():
             ledger = read_ledger((root / shown).read_text(encoding="utf-8"), shown)
-            if (ledger.model, ledger.environment) != (model.name, target.name):
+            if (ledger.model, ledger.environment) != (name, environment):
                 raise InvalidInput([Problem(shown, 1, 1, _other_ledger(shown, ledger))])
-            found[target.name] = ledger
+            found[environment] = ledger
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from generator.adapters.git import GitRepository
 from generator.adapters.github import connect
 from generator.adapters.kustomize import Kustomize, installed
+from generator.config.addresses import commit_url
 from generator.config.model import Model
 from generator.delivery.approval import approval_problem
 from generator.delivery.evidence import evidence_text
@@ -44,19 +45,23 @@ def require_approval(model: Model, environment: str, variables: Mapping[str, str
         raise GeneratorError(
             "nobody approved this attempt of the run: re-run all its jobs, so that its reviewers are asked again"
         )
+    if model.separate:  # GH_TOKEN is for the configuration repository
+        variables = {name: value for name, value in variables.items() if name != "GH_TOKEN"}
     github = connect(variables.get("GITHUB_REPOSITORY", ""), variables)
     problem = approval_problem(github.environments, approval_environment(model, environment))
     if problem:
         raise GeneratorError(f"nothing is promoted to {environment}: {problem}")
 
 
-def shown(done: Promotion, folder: Path, *, by: str) -> str:
+def shown(model: Model, done: Promotion, folder: Path, *, by: str) -> str:
     """The evidence, and how the manifests differ, as Markdown; `folder` is the clone that has the commit."""
-    text = evidence_text(done, by=by)
+    url = commit_url(model.config.repository.url, done.evidence.entry.commit) if model.separate else None
+    text = evidence_text(done, by=by, commit_url=url)
     if not (done.changed and installed()):
         return text
     try:
-        changes = page(preview(GitRepository(folder), f"{done.commit}~1", Kustomize()))
+        git, before = GitRepository(folder), f"{done.commit}~1"
+        changes = page(preview(git, before, Kustomize(), overlays_of=model if model.separate else None))
     except GeneratorError:  # what is pushed must not fail for how it is shown
         return f"{text}\nThe manifests could not be compared.\n"
     changes = changes.removeprefix(MARKER).strip()
@@ -71,7 +76,7 @@ def open_pull_request(model: Model, done: Promotion, text: str, variables: Mappi
     that of the person who runs this.
     """
     may = model.config.deploy.push.mode == "app" or "GITHUB_ACTIONS" not in variables
-    address = variables.get("GITHUB_REPOSITORY") or model.config.repository.url
+    address = model.overlays_url if model.separate else variables.get("GITHUB_REPOSITORY") or model.overlays_url
     if not (may and address and (variables.get("GH_TOKEN") or variables.get("GITHUB_TOKEN"))):
         return compare_link(model, done.branch) or done.branch
     pulls = connect(address, variables).pulls
@@ -80,4 +85,4 @@ def open_pull_request(model: Model, done: Promotion, text: str, variables: Mappi
     found = pulls.open_from(done.branch)
     if found is not None:
         return pulls.update(found.number, title=title, body=text).url
-    return pulls.create(title=title, head=done.branch, base=model.config.repository.branch, body=text).url
+    return pulls.create(title=title, head=done.branch, base=model.overlays_branch, body=text).url

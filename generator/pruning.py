@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from generator.adapters.aws import Aws
 from generator.adapters.ecr_repository import EcrRepository, StoredImage
 from generator.config.model import Model, Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.generate import ledgers
-from generator.validate import all_ledger_problems
+from generator.validate import all_ledger_problems, ledger_problems
 from generator.version import PATTERN
 
 
@@ -31,6 +32,10 @@ class Sorted:
     foreign: int  # with a tag that no model of this repository writes
 
 
+HomeOf = Callable[[Workspace, Model], Path]
+"""What holds a model's k8s/: a branch's head itself, or a clone of where its overlays are instead."""
+
+
 def sort_images(
     images: Iterable[StoredImage],
     heads: Mapping[str, Workspace],
@@ -38,6 +43,7 @@ def sort_images(
     *,
     now: datetime,
     age: timedelta,
+    home_of: HomeOf = lambda head, _: head.root,
 ) -> Sorted:
     """What may go: tagged by releases of models here, named by no ledger, neither pushed nor pulled within `age`.
 
@@ -48,7 +54,7 @@ def sort_images(
     for branch, head in heads.items():
         sharing = _sharing(head, image_repository)
         here = [model for model in sharing if model.config.repository.branch == branch]
-        named |= _named(head, sharing, here)
+        named |= _named(head, sharing, here, home_of)
         models += here
     ours = re.compile("|".join(map(_release_tags, models)) or "(?!)", re.ASCII)
     prunable: list[StoredImage] = []
@@ -101,21 +107,24 @@ def age_of(text: str) -> timedelta:
     return timedelta(days=int(match[1]) * {"d": 1, "w": 7}[match[2]])
 
 
-def _named(workspace: Workspace, models: list[Model], here: list[Model]) -> set[str]:
+def _named(workspace: Workspace, models: list[Model], here: list[Model], home_of: HomeOf) -> set[str]:
     """Every digest that the ledgers of `models` name: what runs, what ran, what was rejected.
 
     Those `here` have all their ledgers on this branch; what it has of others may be old, and keeps what it names.
     """
     problems = all_ledger_problems(workspace)
+    homes = {model.name: home_of(workspace, model) for model in models}
     for model in here:
+        home = homes[model.name]
+        problems += ledger_problems(home, model) if model.separate else []
         shown = [f"{model.overlay(target.name)}/release.yaml" for target in model.targets]
-        absent = [path for path in shown if not (workspace.root / path).is_file()]
+        absent = [path for path in shown if not (home / path).is_file()]
         problems += [Problem(path, 0, 0, "is not on the branch: what runs there is not known") for path in absent]
     if problems:
         raise InvalidInput(problems)
     digests: set[str] = set()
     for model in models:
-        for ledger in ledgers(workspace.root, model).values():
+        for ledger in ledgers(homes[model.name], model).values():
             current = (ledger.current,) if ledger.current else ()
             digests.update(item.digest for item in (*current, *ledger.history, *ledger.rejected))
     return digests

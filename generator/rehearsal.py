@@ -30,7 +30,7 @@ from generator.config.model import Model, Workspace, load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.files import apply
-from generator.generate import compare_kubernetes
+from generator.generate import compare_home, compare_kubernetes
 from generator.image.golden import Recorded, allowed, compare, read_golden
 from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
@@ -115,6 +115,7 @@ class _Rehearsal:
         self.folder, self.progress, self.environments = folder, progress, environments or Uv()
         self.servers = environments or Uv(linked=True)
         self.bare, self.clone = folder / "origin.git", folder / "clone"
+        self.overlays = self.bare  # or the bare configuration repository
         self.registry = FolderRegistry(folder / "registry")
         self.wanted_engine = engine
         self.engine: Engine | None = None  # the one that is there
@@ -134,7 +135,7 @@ class _Rehearsal:
             registry=self.registry,
             tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}",
             embedded_registry=True,
-            source=str(self.bare),
+            source=str(self.overlays),
             renderer=Kustomize() if installed() else None,
             probe=lambda deployed: self._probe(release, engine, deployed),
             author=AUTHOR,
@@ -165,6 +166,8 @@ class _Rehearsal:
         commit = clone.commit_of("HEAD")
         GitRepository(self.bare).init_bare(model.config.repository.branch)
         clone.push_to(str(self.bare), commit, model.config.repository.branch)
+        if model.separate:
+            self._generate_elsewhere(workspace, model)
         self.progress.say(f"{model.name} {version}, from {commit[:12]}, in {self.folder}")
         return Release(
             model=model,
@@ -176,6 +179,16 @@ class _Rehearsal:
             by=AUTHOR[0],
             rehearsal=True,
         )
+
+    def _generate_elsewhere(self, workspace: Workspace, model: Model) -> None:
+        """A configuration repository of the rehearsal's own, with what a release needs there."""
+        there, self.overlays = GitRepository(self.folder / "overlays", author=AUTHOR), self.folder / "overlays.git"
+        there.root.mkdir()
+        there.init(model.overlays_branch)
+        apply(there.root / model.home, compare_home(workspace, model, there.root))
+        GitRepository(self.overlays).init_bare(model.overlays_branch)
+        commit = there.commit(["."], "Rehearsal: overlays")
+        there.push_to(str(self.overlays), commit, model.overlays_branch)
 
     def _lock(self, workspace: Workspace, model: Model) -> None:
         if lock_problems(model, workspace.root):
@@ -202,7 +215,7 @@ class _Rehearsal:
         follower = GitRepository(self.folder / "follower")
         if follower.root.exists():
             shutil.rmtree(follower.root)
-        follower.clone(str(self.bare), commit=deployed.overlay_commit)
+        follower.clone(str(self.overlays), commit=deployed.overlay_commit)
         path = f"{deployed.overlay}/kustomization.yaml"
         digest = image_of((follower.root / path).read_text(encoding="utf-8"), path).digest
         tag = f"tagship.local/{release.model.name}:observed-{digest[7:19]}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from generator.config.model import Model, Workspace
 from generator.errors import InvalidInput, Problem
-from generator.generate import ledgers
+from generator.generate import ledgers_of
 from generator.ledger import Ledger
 from generator.ledger_checks import Placed, contradictions, placed, refused_changes
 from generator.overlay import image_of, scalars_of
@@ -32,7 +32,9 @@ def workspace_problems(
 
 def all_ledger_problems(workspace: Workspace) -> list[Problem]:
     """Problems of the ledgers of all models, and of overlays that belong to none."""
-    problems = [problem for model in workspace for problem in ledger_problems(workspace.root, model)]
+    problems = [
+        problem for model in workspace if not model.separate for problem in ledger_problems(workspace.root, model)
+    ]
     return problems + _forgotten_overlays(workspace)
 
 
@@ -47,30 +49,46 @@ def _model_problems(root: Path, model: Model, *, locks: bool) -> list[Problem]:
 
 def _forgotten_overlays(workspace: Workspace) -> list[Problem]:
     """Overlays of environments and models that are gone: without what `generate` removed they do not render."""
-    wanted = {model.overlay(target.name) for model in workspace for target in model.targets}
+    here = [model for model in workspace if not model.separate]
+    wanted = {model.overlay(target.name) for model in here for target in model.targets}
     found = {
         path.parent.relative_to(workspace.root).as_posix()
         for path in (workspace.root / "k8s/overlays").rglob("release.yaml")
     }
     message = "belongs to no environment of any model.yaml: name it there, or remove the folder (git rm -r)"
+    if len(here) < len(workspace.models):
+        message = (
+            "belongs to no environment of a model whose overlays are here: move it to deploy.repository "
+            "(docs/configuration-repository.md), or remove the folder (git rm -r)"
+        )
     return [Problem(f"{overlay}/release.yaml", 0, 0, message) for overlay in sorted(found - wanted)]
 
 
 def ledger_problems(root: Path, model: Model) -> list[Problem]:
-    """Where an overlay's ledger contradicts itself, or the image that the overlay runs."""
+    """Where an overlay's ledger contradicts itself, or the image that it runs. `root` is the model's home."""
+    return overlay_problems(root, model.name, _overlays(model), lambda name: _drift(root, model, name))
+
+
+def _overlays(model: Model) -> dict[str, str]:
+    return {target.name: model.overlay(target.name) for target in model.targets}
+
+
+def overlay_problems(
+    root: Path, name: str, overlays: Mapping[str, str], more: Callable[[str], list[Problem]]
+) -> list[Problem]:
+    """The same for `overlays` of the model called `name`; `more` looks at an environment with no such problem."""
     try:
-        found = ledgers(root, model)
+        found = ledgers_of(root, name, overlays)
     except InvalidInput as error:
         return list(error.problems)
-    problems = contradictions(_placed(root, model, found))
+    problems = contradictions(_placed(root, overlays, found))
     for environment, ledger in found.items():
-        overlay = model.overlay(environment)
-        problems += _image_problems(root, overlay, ledger) or _drift(root, model, environment)
+        problems += _image_problems(root, overlays[environment], ledger) or more(environment)
     return problems
 
 
-def _placed(root: Path, model: Model, found: dict[str, Ledger]) -> dict[str, Placed]:
-    places = {environment: f"{model.overlay(environment)}/release.yaml" for environment in found}
+def _placed(root: Path, overlays: Mapping[str, str], found: Mapping[str, Ledger]) -> dict[str, Placed]:
+    places = {environment: f"{overlays[environment]}/release.yaml" for environment in found}
     return {
         environment: Placed(ledger, places[environment], (root / places[environment]).read_text(encoding="utf-8"))
         for environment, ledger in found.items()
@@ -81,21 +99,29 @@ def changed_ledger_problems(workspace: Workspace, base: Callable[[str], str | No
     """What the workspace must not do to ledgers. `base` gives a file's text before the change, by its path."""
     problems = []
     for model in workspace:
-        try:
-            head = _placed(workspace.root, model, ledgers(workspace.root, model))
-        except InvalidInput:
-            continue  # `ledger_problems` says it
-        before = {}
-        for target in model.targets:
-            shown = f"{model.overlay(target.name)}/release.yaml"
-            found = placed(base(shown), shown)
-            if found is None or found.ledger.model != model.name:
-                continue
-            before[target.name] = found
-            if target.name not in head:
-                problems.append(Problem(shown, 0, 0, "is gone; restore it with git: a ledger is never removed"))
-        problems += refused_changes(before, head)
+        if not model.separate:
+            problems += changed_overlay_problems(workspace.root, model.name, _overlays(model), base)
     return problems
+
+
+def changed_overlay_problems(
+    root: Path, name: str, overlays: Mapping[str, str], base: Callable[[str], str | None]
+) -> list[Problem]:
+    """The same for `overlays` of the model called `name`."""
+    try:
+        head = _placed(root, overlays, ledgers_of(root, name, overlays))
+    except InvalidInput:
+        return []  # `overlay_problems` says it
+    problems, before = [], {}
+    for environment, overlay in overlays.items():
+        shown = f"{overlay}/release.yaml"
+        found = placed(base(shown), shown)
+        if found is None or found.ledger.model != name:
+            continue
+        before[environment] = found
+        if environment not in head:
+            problems.append(Problem(shown, 0, 0, "is gone; restore it with git: a ledger is never removed"))
+    return problems + refused_changes(before, head)
 
 
 def _image_problems(root: Path, overlay: str, ledger: Ledger) -> list[Problem]:

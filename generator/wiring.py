@@ -40,6 +40,7 @@ from generator.ledger import Ledger
 from generator.plan.pipeline import Stage
 from generator.ports import Engine, Environments, Registry, Renderer, Reporter
 from generator.release import Release
+from generator.sources import check_owner
 from generator.stages.deploy import deploy
 from generator.stages.gate import gate
 from generator.stages.observe import Probe, observe
@@ -159,7 +160,10 @@ def _train(release: Release, world: World) -> Artifact:
 
 def _gate(release: Release, world: World) -> Artifact:
     environment = release.model.targets[0].name
-    ledger = ledgers(release.root, release.model).get(environment)
+    if release.model.separate:
+        where = release.model.overlays_url
+        world.reporter.say(f"the champion stands in {where}, which only the deploy reads: it is asked there")
+    ledger = None if release.model.separate else ledgers(release.root, release.model).get(environment)
     ledger = ledger or Ledger(model=release.model.name, environment=environment)
     return gate(release, release.read(Stage.TRAIN, TrainedModel), ledger, world.reporter)
 
@@ -202,13 +206,28 @@ def registry_of(model: Model) -> Registry:
 def _deploy(release: Release, world: World) -> Artifact:
     published = release.read(Stage.PUBLISH, PublishedImage)
     environment = release.model.targets[0].name
-    with_ = deployer(release.root, release.work / "deploy", world)
-    return deploy(release, published, environment, with_, older_because=world.older_because)
+    with_ = deployer(release.root, release.work / "deploy", world, release.model)
+    merged = _merged(release) if release.model.separate else None
+    return deploy(release, published, environment, with_, older_because=world.older_because, merged=merged)
 
 
-def deployer(root: Path, folder: Path, world: World) -> Deployer:
-    """What changes an environment of the repository in `root`, by a clone that it makes in `folder`."""
-    source = world.source or GitRepository(root).origin()
+def _merged(release: Release) -> Callable[[str], bool]:
+    """Whether the release branch has a commit. On a runner as it was checked out: its token is for elsewhere."""
+    git, branch = GitRepository(release.root), release.model.config.repository.branch
+
+    def merged(commit: str) -> bool:
+        if release.rehearsal:
+            return True  # its commit was made for it
+        if "GITHUB_ACTIONS" not in os.environ:
+            git.fetch(branch)
+        return git.is_ancestor(commit, git.commit_of(f"refs/remotes/origin/{branch}"))
+
+    return merged
+
+
+def deployer(root: Path, folder: Path, world: World, model: Model) -> Deployer:
+    """What changes an environment of `model`, whose repository is in `root`, by a clone made in `folder`."""
+    source = world.source or (model.overlays_url if model.separate else GitRepository(root).origin())
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
     return Deployer(
@@ -227,6 +246,16 @@ def pushing(folder: Path, author: tuple[str, str] | None = None) -> GitRepositor
     server = os.environ.get("GITHUB_SERVER_URL") if on_runner and os.environ.get("GH_TOKEN") else None
     key = deploy_key(os.environ) if on_runner else None
     return GitRepository(folder, author=author or (DEPLOYS_AS if on_runner else None), token_for=server, key=key)
+
+
+def home_of(model: Model, root: Path, folder: Path) -> Path:
+    """What holds the k8s/ of `model`: `root`, or a clone made in `folder` of where they are instead."""
+    if not model.separate:
+        return root
+    clone = pushing(folder)
+    clone.clone(str(model.overlays_url), branch=model.overlays_branch)
+    check_owner(folder, model)
+    return folder / model.home
 
 
 def _observe(release: Release, world: World) -> Artifact:

@@ -92,6 +92,10 @@ class GitState:
         listed = self._ask("status", "--porcelain", "--untracked-files=all", "-z", "--", *paths).split("\0")
         return [line[3:] for line in listed if len(line) > 3]
 
+    def has_branch(self, address: str, branch: str) -> bool:
+        """Whether another repository has it."""
+        return bool(self._ask("ls-remote", "--quiet", address, f"refs/heads/{branch}"))
+
     def at_origin(self) -> dict[str, str]:
         """The refs of `origin` and their commits; of an annotated tag the commit that it is of."""
         found = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from generator.adapters.webhook import escaped, link
+from generator.config.addresses import commit_url
 from generator.config.model import Model
 from generator.ledger import Entry, Ledger
 from generator.outcome import Needs, Outcome, failed
@@ -62,6 +63,10 @@ class Where:
     def commit(self, commit: str) -> str:
         return f"{self.repository}/commit/{commit}" if self.repository else ""
 
+    def overlay_commit(self, model: Model, commit: str) -> str:
+        """Of a commit in the repository that holds the overlays."""
+        return (commit_url(model.overlays_url, commit) or "") if model.separate else self.commit(commit)
+
 
 def released(model: Model, entry: Entry, before: Entry | None, notes: Notes, where: Where, seen: str) -> News:
     """A release that went through. `seen` is what observe saw."""
@@ -79,15 +84,20 @@ def released(model: Model, entry: Entry, before: Entry | None, notes: Notes, whe
     return News("\n".join(filter(None, lines)), (state,), notes)
 
 
-def not_released(model: Model, version: Version, needs: Needs, where: Where, ledger: Ledger | None) -> News:
-    """A release that failed. A version that reached the environment before is not said to have failed there."""
+def not_released(
+    model: Model, version: Version, needs: Needs, where: Where, ledger: Ledger | None, *, known: bool = True
+) -> News:
+    """A release that failed. A version that may have reached the environment is not said to have failed there.
+
+    `known`: whether `ledger` is all that was released.
+    """
     jobs = ", ".join(failed(needs)) or "a job"
     lines = [
         f":x: {escaped(f'{model.name} {version}')} was not released: {escaped(jobs)} failed",
         f"{link(where.run, 'The run')} says why, and how to go on",
     ]
     had = {entry.version for entry in (*ledger.history, ledger.current) if entry} if ledger else set()
-    if str(version) in had:
+    if not known or str(version) in had:
         return News("\n".join(lines))
     environment = deployment_environment(model, model.targets[0].name)
     state = Deployed(model.tag(version), environment, "failure", f"{jobs} failed")
@@ -99,7 +109,7 @@ def changed(model: Model, outcome: Outcome, where: Where) -> News:
     environment = deployment_environment(model, outcome.environment)
     tag = model.tag(Version(outcome.version))
     by = f"asked for by {escaped(outcome.by)}"
-    commit = link(where.commit(outcome.commit), outcome.commit[:12])
+    commit = link(where.overlay_commit(model, outcome.commit), outcome.commit[:12])
     what = f"{escaped(model.name)} {outcome.version}"
     if outcome.what == "proposed":
         waits = link(outcome.url or "", "its pull request")

@@ -14,16 +14,19 @@ from generator.version import Version
 def notes_of(model: Model, entry: Entry, before: Entry | None, deployed: OverlayCommit, where: Where) -> Notes:
     """Metrics stand beside those of the version that ran before."""
     version = Version(entry.version)
-    tag = model.tag(version)
+    tag, overlay_commit = model.tag(version), deployed.overlay_commit
     rows = [
         ("image", code(f"{deployed.repository}:{model.image_tag(version)}")),
         ("digest", code(entry.digest)),
-        ("trained from", _commit(entry.commit, where)),
+        ("trained from", _linked(entry.commit, where.commit(entry.commit))),
         ("run", code(entry.run)),
         ("registered version", str(entry.registered) if entry.registered else "not registered"),
         ("data", code(entry.data) if entry.data else "no hash was logged"),
         ("golden replay", golden_text(entry)),
-        (f"in {deployed.environment} by", _commit(deployed.overlay_commit, where)),
+        (
+            f"in {deployed.environment} by",
+            _linked(overlay_commit, where.overlay_commit(model, overlay_commit)),
+        ),
         ("released by", code(entry.by)),
     ]
     if where.run:
@@ -37,6 +40,6 @@ def notes_of(model: Model, entry: Entry, before: Entry | None, deployed: Overlay
     return Notes(tag, f"{model.name} {version}", text, prerelease=version.prerelease)
 
 
-def _commit(commit: str, where: Where) -> str:
+def _linked(commit: str, url: str) -> str:
     shown = code(commit[:12])
-    return f"[{shown}]({where.commit(commit)})" if where.repository else shown
+    return f"[{shown}]({url})" if url else shown

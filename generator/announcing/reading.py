@@ -18,11 +18,13 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
     """A release's end. Digest, metrics and the version before come from the ledger that the deploy committed."""
     model, git = release.model, GitRepository(release.root)
     if failed(needs) or any(job.result == "skipped" for job in needs.values()):
+        if model.separate:  # what ran there before this failed stands in a repository that this job has no key to
+            return not_released(model, release.version, needs, where, None, known=False)
         head = f"refs/remotes/origin/{model.config.repository.branch}"
         return not_released(model, release.version, needs, where, _ledger(git, model, head))
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
-    ledger = _ledger(git, model, deployed.overlay_commit)
+    ledger = _handed_on(deployed) if model.separate else _ledger(git, model, deployed.overlay_commit)
     entry = ledger.current if ledger else None
     if ledger is None or entry is None or (entry.version, entry.digest) != (str(release.version), deployed.digest):
         raise GeneratorError(
@@ -41,6 +43,11 @@ def change_news(model: Model, kind: str, environment: str, needs: Needs, where: 
         return not_changed(model, kind, environment, needs, where)
     outcome = read_outcome(needs, model=model.name, environment=environment)
     return changed(model, outcome, where) if outcome else None
+
+
+def _handed_on(deployed: OverlayCommit) -> Ledger | None:
+    """The ledger of a configuration repository, as the deploy committed it there."""
+    return read_ledger(deployed.ledger, f"{deployed.overlay}/release.yaml") if deployed.ledger else None
 
 
 def _ledger(git: GitRepository, model: Model, commit: str) -> Ledger | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,35 +11,81 @@ import click
 from generator.cli.options import repository_option
 
 if TYPE_CHECKING:
+    from generator.config.model import Workspace
     from generator.files import Comparison
 
 
 @click.command()
 @repository_option
+@click.option(
+    "--into",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="CHECKOUT",
+    help="A checkout of deploy.repository: what belongs there is written there, and neither committed nor pushed.",
+)
 @click.option("--check", "mode", flag_value="check", help="Write nothing; exit 1 when a file is stale or edited.")
 @click.option("--diff", "mode", flag_value="diff", help="Write nothing; show what would change.")
 @click.option("--dry-run", "mode", flag_value="dry-run", help="Write nothing; name what would change.")
-def command(root: Path, mode: str | None) -> int:
+def command(root: Path, into: Path | None, mode: str | None) -> int:
     """Write .github/workflows, k8s/base, k8s/overlays and k8s/reconciler from model.yaml."""
-    from generator.adapters.installation import install_source
     from generator.config.model import load
     from generator.errors import InvalidInput
-    from generator.files import apply
-    from generator.generate import compare_workspace
+    from generator.files import apply, refuse_foreign
     from generator.validate import workspace_problems
 
     workspace = load(root)
     if problems := workspace_problems(workspace, locks=False):
         raise InvalidInput(problems)
-    comparison = compare_workspace(workspace, install=install_source(workspace))
-    _show(comparison, with_diff=mode == "diff", hand_edits=mode is None)
+    compared = list(_compared(workspace, into))
     if mode is None:
-        apply(root, comparison)
-        return 0
-    if mode == "check" and not comparison.clean:
-        click.echo("stale: run `generator generate` and commit the result", err=True)
+        for _, comparison in compared:
+            refuse_foreign(comparison)
+    for place, comparison in compared:
+        _show(comparison, _prefix(root, place), with_diff=mode == "diff", hand_edits=mode is None)
+        if mode is None:
+            apply(place, comparison)
+    if into is None:
+        _say_elsewhere(workspace)
+    if mode == "check" and not all(comparison.clean for _, comparison in compared):
+        again = f"generator generate --into {into}" if into else "generator generate"
+        click.echo(f"stale: run `{again}` and commit the result", err=True)
         return 1
     return 0
+
+
+def _compared(workspace: Workspace, into: Path | None) -> Iterator[tuple[Path, Comparison]]:
+    """Folders, and how each differs from what it should hold; all is looked at before anything is written."""
+    from generator.adapters.git import GitRepository
+    from generator.adapters.git_state import GitState
+    from generator.adapters.installation import install_source
+    from generator.adapters.shell import without_logins
+    from generator.configuration import check_checkout
+    from generator.generate import compare_check, compare_home, compare_workspace
+
+    install = install_source(workspace)
+    yield workspace.root, compare_workspace(workspace, install=install)
+    if into is not None:
+        # As it is written, and as Git rewrites it (url.*.insteadOf).
+        given = (GitState(into).origin(), without_logins(GitRepository(into).origin() or ""))
+        top = GitRepository(into).top_level()
+        check_checkout(workspace, into, top=top, origins={origin for origin in given if origin})
+        yield into, compare_check(into, install=install)
+        for model in workspace:
+            if model.separate:
+                yield into / model.home, compare_home(workspace, model, into)
+
+
+def _prefix(root: Path, place: Path) -> str:
+    return "" if place == root else f"{place}/"
+
+
+def _say_elsewhere(workspace: Workspace) -> None:
+    """What is not written here, and how it is."""
+    names = [model.name for model in workspace if model.separate]
+    if names:
+        where = next(model.overlays_url for model in workspace if model.separate)
+        whose = f"k8s/ of {', '.join(names)}" if len(workspace.models) > 1 else "k8s/"
+        click.echo(f"{whose} belongs into {where}: `generator generate --into CHECKOUT` writes it into a checkout")
 
 
 # What `generate` says that it did, where --check says what is to be done.
@@ -52,16 +99,18 @@ _DONE = {
 }
 
 
-def _show(comparison: Comparison, *, with_diff: bool, hand_edits: bool) -> None:
+def _show(comparison: Comparison, prefix: str, *, with_diff: bool, hand_edits: bool) -> None:
     from generator.files import LOCK, Kind
 
     for change in comparison.changes:
-        click.echo(f"{_DONE[change.kind] if hand_edits else change.kind}: {change.path}")
+        click.echo(f"{_DONE[change.kind] if hand_edits else change.kind}: {prefix}{change.path}")
         if with_diff or (hand_edits and change.kind is Kind.EDITED):
             click.echo(change.diff(), nl=False)
     if any(change.kind is Kind.KEEP_ORPHAN for change in comparison.changes):
         click.echo(
-            f"an orphan is left alone: delete it, or keep it as yours and delete its line in {LOCK}", err=True
+            f"an orphan is left alone: delete it, or keep it as yours and delete its line in {prefix}{LOCK}",
+            err=True,
         )
     if not comparison.changes:
-        click.echo("up to date" if comparison.clean else "only .tagship.lock is stale")
+        state = "up to date" if comparison.clean else "only .tagship.lock is stale"
+        click.echo(f"{prefix.rstrip('/')}: {state}" if prefix else state)

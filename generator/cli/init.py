@@ -130,6 +130,7 @@ def _lock_and_generate(path: Path, no_lock: bool) -> None:
 
 
 def _next_steps(path: Path, answers: Answers) -> None:
+    from generator.config.model import load
     from generator.scaffold import PLACEHOLDER_ACCOUNT
 
     steps = [f"cd {shlex.quote(str(path))}"] if str(path) != "." else []
@@ -140,6 +141,8 @@ def _next_steps(path: Path, answers: Answers) -> None:
         "generator rehearse            # a whole release on this machine",
         "generator release             # tags and pushes: the release workflow does the rest",
     ]
+    if any(model.separate for model in load(path)):
+        steps.insert(-2, "generator generate --into CHECKOUT   # of deploy.repository: commit and push that, too")
     if answers.registry.startswith(PLACEHOLDER_ACCOUNT):
         steps.insert(
             -1, "put your AWS account into model.yaml (image.registry, image.role), run generator generate"

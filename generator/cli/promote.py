@@ -47,8 +47,8 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
         by_commit = model.target(environment).settings.via == "commit"
         with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
             bring, clone = promote if by_commit else propose, Path(folder, "clone")
-            done = bring(model, asked, deployer(root, clone, World(terminal)))
-            text = shown(done, clone, by=asked.by)
+            done = bring(model, asked, deployer(root, clone, World(terminal), model))
+            text = shown(model, done, clone, by=asked.by)
         _report(model, done, text, by_commit=by_commit)
 
 

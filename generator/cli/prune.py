@@ -27,17 +27,27 @@ def command(root: Path, model_name: str | None, older_than: str, deletes: bool) 
     """
     import tempfile
     from datetime import UTC, datetime
+    from functools import partial
 
     from generator.config.model import load
     from generator.pruning import age_of, open_repository, release_heads, sort_images
+    from generator.wiring import home_of
 
     age, workspace = age_of(older_than), load(root)
     with tempfile.TemporaryDirectory(prefix="tagship-prune-") as folder:
+        clone = partial(tempfile.mkdtemp, dir=folder)
         for model in _one_a_repository(workspace, model_name):
             shared = model.image_repository
-            heads = release_heads(workspace, shared, lambda branch: _head(root, Path(folder), branch))
+            heads = release_heads(workspace, shared, lambda branch: _head(root, Path(clone(), "head"), branch))
             repository = open_repository(model)
-            found = sort_images(repository.images(), heads, shared, now=datetime.now(UTC), age=age)
+            found = sort_images(
+                repository.images(),
+                heads,
+                shared,
+                now=datetime.now(UTC),
+                age=age,
+                home_of=lambda head, one: home_of(one, head.root, Path(clone(), "overlays")),
+            )
             _show(shared, found, older_than)
             if found.prunable and deletes:
                 repository.delete([image.digest for image in found.prunable])
@@ -55,8 +65,6 @@ def _one_a_repository(workspace: Workspace, model_name: str | None) -> list[Mode
 
 def _head(root: Path, folder: Path, branch: str) -> Workspace:
     """A release branch's head, as origin has it now."""
-    import tempfile
-
     from generator.adapters.git import GitRepository
     from generator.config.model import load
     from generator.errors import GeneratorError
@@ -64,9 +72,8 @@ def _head(root: Path, folder: Path, branch: str) -> Workspace:
     source = GitRepository(root).origin()
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: its ledgers are there, and prune needs them")
-    clone = Path(tempfile.mkdtemp(dir=folder)) / "clone"
-    GitRepository(clone).clone(source, branch=branch)
-    return load(clone)
+    GitRepository(folder).clone(source, branch=branch)
+    return load(folder)
 
 
 def _show(repository: str, found: Sorted, older_than: str) -> None:

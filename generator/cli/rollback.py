@@ -46,7 +46,8 @@ def command(environment: str, reason: str, to: str | None, root: Path, model_nam
         # A workflow's run that is run again asks under the same name, and so goes back once.
         wanted = Wanted(environment, reason, who(), to, request=os.environ.get("GITHUB_RUN_ID"))
         with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
-            done = rollback(model, wanted, deployer(root, Path(folder, "clone"), World(terminal)))
+            with_ = deployer(root, Path(folder, "clone"), World(terminal), model)
+            done = rollback(model, wanted, with_)
     if done:
         _hand_on(model.name, wanted, done)
         click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again")

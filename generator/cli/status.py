@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @model_option("Only this model.")
 @click.option("--json", "as_json", is_flag=True, help="The ledgers as JSON.")
 def command(root: Path, model_name: str | None, as_json: bool) -> None:
-    """Show what each environment's ledger says: version, digest, run, commit, when, by whom."""
+    """Show what each environment's ledger says: version, digest, run, commit, when, by whom.
+
+    Ledgers of a configuration repository are read from its branch.
+    """
     from generator.config.model import load
 
     workspace = load(root)
@@ -34,22 +37,26 @@ def command(root: Path, model_name: str | None, as_json: bool) -> None:
 
 
 def _rows(workspace: Workspace) -> list[dict[str, Any]]:
+    import tempfile
+
     from generator.generate import ledgers
+    from generator.wiring import home_of
 
     rows = []
-    for model in workspace:
-        found = ledgers(workspace.root, model)
-        for target in model.targets:
-            ledger = found.get(target.name)
-            current = ledger.current if ledger else None
-            rows.append(
-                {
-                    "model": model.name,
-                    "environment": target.name,
-                    "current": current.model_dump(mode="json") if current else None,
-                    "rejected": [item.version for item in ledger.rejected] if ledger else [],
-                }
-            )
+    with tempfile.TemporaryDirectory(prefix="tagship-status-") as folder:
+        for model in workspace:
+            found = ledgers(home_of(model, workspace.root, Path(folder, model.name)), model)
+            for target in model.targets:
+                ledger = found.get(target.name)
+                current = ledger.current if ledger else None
+                rows.append(
+                    {
+                        "model": model.name,
+                        "environment": target.name,
+                        "current": current.model_dump(mode="json") if current else None,
+                        "rejected": [item.version for item in ledger.rejected] if ledger else [],
+                    }
+                )
     return rows
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     metavar="REF",
     help="Only models that differ from the last commit shared with REF, and what the change does to ledgers.",
 )
-def command(root: Path, base: str | None) -> None:
+@click.option("--ledgers", is_flag=True, help="In a configuration repository: its ledgers and overlays.")
+def command(root: Path, base: str | None, ledgers: bool) -> None:
     """Check model.yaml, the training script, the lock and the ledgers; nothing is run.
 
     All problems are shown at once, each with its place. Exit code 1 when there are any.
@@ -32,6 +33,9 @@ def command(root: Path, base: str | None) -> None:
     from generator.errors import InvalidInput
     from generator.validate import workspace_problems
 
+    if ledgers:
+        _validate_configuration(root, base)
+        return
     workspace = load(root)
     names, problems = _compared(workspace, base) if base else (None, [])
     problems += workspace_problems(workspace, only=names)
@@ -44,6 +48,30 @@ def command(root: Path, base: str | None) -> None:
     for model in workspace:
         skipped = names is not None and model.name not in names
         click.echo(f"{model.shown}: {model.name} is {'unchanged' if skipped else 'valid'}")
+
+
+def _validate_configuration(root: Path, base: str | None) -> None:
+    """There is no model.yaml: each folder says itself whose it is."""
+    from generator.adapters.git import GitRepository
+    from generator.adapters.kustomize import Kustomize, installed
+    from generator.configuration import configuration_problems, sources
+    from generator.errors import InvalidInput
+    from generator.preview.changed import common_ancestor
+
+    git, found = GitRepository(root), sources(root)
+    before = common_ancestor(git, base) if base else None
+    if not installed():
+        click.echo("not rendered: neither kustomize nor kubectl is installed", err=True)
+    problems = configuration_problems(
+        root,
+        found,
+        Kustomize() if installed() else None,
+        (lambda path: git.text_at(before, path)) if before else None,
+    )
+    if problems:
+        raise InvalidInput(problems)
+    for source in found:
+        click.echo(f"{source.model}: the ledgers of {', '.join(source.environments)} are valid")
 
 
 def _compared(workspace: Workspace, base: str) -> tuple[set[str], list[Problem]]:

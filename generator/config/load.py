@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from generator.config.schema import ModelFile, WorkspaceFile
+from generator.config.separate import separation_problems
 from generator.config.types import Section
 from generator.config.unsupported import unsupported
 from generator.errors import InvalidInput, Problem
@@ -49,6 +50,7 @@ def model_of(document: Document, shared: WorkspaceFile | None = None) -> ModelFi
     problems += found
     if config is not None:
         problems += [document.problem(p, message, key=True) for p, message in unsupported(config, document)]
+        problems += [document.problem(p, message, key=True) for p, message in separation_problems(config)]
         problems += _contradictions(config, document)
     if problems or config is None:
         raise InvalidInput(problems)

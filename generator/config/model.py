@@ -126,10 +126,35 @@ class Model:
         names = ", ".join(target.name for target in self.targets)
         raise GeneratorError(f"{self.name} has no environment {name!r}; it has: {names}")
 
+    @property
+    def separate(self) -> bool:
+        """Whether the overlays live in a configuration repository of their own."""
+        return self.config.deploy.repository != "same"
+
+    @property
+    def home(self) -> str:
+        """The folder that holds k8s/, from the root of the overlays' repository, which models may share."""
+        return self.name if self.separate else "."
+
+    @property
+    def overlays_url(self) -> str | None:
+        """The address of the overlays' repository, where model.yaml says one."""
+        return self.config.deploy.repository if self.separate else self.config.repository.url
+
+    @property
+    def overlays_branch(self) -> str:
+        """The branch that the reconciler follows."""
+        branch = self.config.repository.branch
+        return (self.config.deploy.branch or branch) if self.separate else branch
+
     def overlay(self, environment: str) -> str:
-        """The overlay's folder, from the repository's root."""
-        parts = (environment,) if self.at_root else (self.name, environment)
+        """The overlay's folder, from the model's home."""
+        parts = (environment,) if self.at_root or self.separate else (self.name, environment)
         return str(PurePosixPath("k8s/overlays", *parts))
+
+    def overlay_path(self, environment: str) -> str:
+        """The overlay's folder, from the root of the repository that holds it."""
+        return str(PurePosixPath(self.home, self.overlay(environment)))
 
     @property
     def tag_prefix(self) -> str:

@@ -247,7 +247,12 @@ class Deploy(Section):
     """Where the model runs and who brings it there."""
 
     engine: Literal["argocd", "flux", "none"] = Field("none", description="The cluster's reconciler.")
-    repository: Literal["same"] | t.GitUrl = Field("same", description="Repository of the overlays.")
+    repository: Literal["same"] | t.GitUrl = Field(
+        "same", description="Repository of the overlays: this one, or the https:// address of another."
+    )
+    branch: t.Branch | None = Field(
+        None, description="The branch there, where `repository` is another one; default: `repository.branch`."
+    )
     push: Push = Field(default_factory=Push.model_construct, description="How commits are pushed.")
     observe: Literal["none"] | Observe = Field("none", description="How a rollout is watched.")
     environments: dict[t.EnvironmentName, Annotated[Environment, BeforeValidator(_none_is_empty)]] = Field(

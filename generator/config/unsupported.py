@@ -14,7 +14,6 @@ Row = tuple[Path_, tuple[str, ...], str]
 _NOT_YET: tuple[Row, ...] = (
     (("train", "feast"), (), "leave it out"),
     (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
-    (("deploy", "repository"), ("same",), "use same"),
     (("deploy", "observe"), ("none",), "use none"),
 )
 _NOT_YET_IN_ENVIRONMENT: tuple[Row, ...] = ((("rollback_on_failure",), (), "leave it out"),)

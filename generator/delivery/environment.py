@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from generator.config.model import load
+from pathlib import PurePosixPath
+
+from generator.config.addresses import commit_url
+from generator.config.model import Model, load
 from generator.delivery.landing import Deployer, Landed
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
 from generator.overlay import image_of, image_problems, with_image
+from generator.sources import check_owner
 
 
 class Environment:
-    """The overlay belongs to the branch, not to a tag: model and overlay are read from what is checked out."""
+    """The overlay belongs to the branch, not to a tag: it is read from what is checked out, and so is the model.
 
-    def __init__(self, model_name: str, environment: str, with_: Deployer) -> None:
+    A configuration repository has no model.yaml: there the model is the caller's.
+    """
+
+    def __init__(self, model: Model, environment: str, with_: Deployer) -> None:
         self.with_, self.root = with_, with_.git.root
-        self.model = load(self.root).model(model_name)
+        self.model = model if model.separate else load(self.root).model(model.name)
+        if model.separate:
+            check_owner(self.root, model)
         self.target = self.model.target(environment)
-        self.overlay = self.model.overlay(environment)
+        self.overlay = self.model.overlay_path(environment)
         self.ledger_path = f"{self.overlay}/release.yaml"
         self.kustomization = f"{self.overlay}/kustomization.yaml"
         self.ledger = self._read_ledger()
@@ -25,9 +34,9 @@ class Environment:
     def _read_ledger(self) -> Ledger:
         for path in (self.ledger_path, self.kustomization):
             if not (self.root / path).is_file():
-                raise GeneratorError(
-                    f"{path} is not on the branch: run `generator generate` there, commit and push"
-                )
+                there = f" of {self.model.overlays_url}" if self.model.separate else ""
+                how = "generator generate --into CHECKOUT" if self.model.separate else "generator generate"
+                raise GeneratorError(f"{path} is not on the branch{there}: run `{how}` there, commit and push")
         return read_ledger((self.root / self.ledger_path).read_text(encoding="utf-8"), self.ledger_path)
 
     def kustomization_text(self) -> str:
@@ -49,10 +58,15 @@ class Environment:
         )
         write_atomically(self.root / self.ledger_path, ledger.text())
         # The first release switches on what waits for one; a later one leaves owned files to `generate`.
-        owned = [] if self.ledger.released else self.with_.regenerate(self.root, self.model, self.target.name)
+        owned = [] if self.ledger.released else self._regenerated()
         self._verify(repository, digest)
         commit = self.with_.git.commit([self.ledger_path, self.kustomization, *owned], message)
         return Landed(commit, changed=True, overlay=self.overlay, ledger=ledger)
+
+    def _regenerated(self) -> list[str]:
+        home = self.model.home
+        changed = self.with_.regenerate(self.root / home, self.model, self.target.name)
+        return [str(PurePosixPath(home, path)) for path in changed]
 
     def _verify(self, repository: str, digest: str) -> None:
         """Nothing is committed that does not render to exactly this digest."""
@@ -73,4 +87,10 @@ class Environment:
             f"Tagship-Digest: {entry.digest}\n"
             f"Tagship-Run: {entry.run}\n"
             f"Tagship-Commit: {entry.commit}\n"
+            + (f"Tagship-Source: {self._source(entry)}\n" if self.model.separate else "")
         )
+
+    def _source(self, entry: Entry) -> str:
+        """Where the commit is that was trained, for who reads the log of another repository."""
+        url = self.model.config.repository.url
+        return commit_url(url, entry.commit) or f"{url} {entry.commit}"

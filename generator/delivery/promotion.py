@@ -56,10 +56,10 @@ def promotion_branch(model: str, environment: str) -> str:
 
 def compare_link(model: Model, branch: str) -> str | None:
     """Where a person opens the pull request of `branch`; None where model.yaml names no https address."""
-    url = model.config.repository.url
+    url = model.overlays_url
     if url is None or not url.startswith("https://"):
         return None
-    return f"{url.removesuffix('.git')}/compare/{model.config.repository.branch}...{branch}?expand=1"
+    return f"{url.removesuffix('.git')}/compare/{model.overlays_branch}...{branch}?expand=1"
 
 
 def source_of(model: Model, environment: str) -> str:
@@ -77,7 +77,7 @@ def source_of(model: Model, environment: str) -> str:
 def promote(model: Model, asked: Asked, with_: Deployer) -> Promotion:
     """Commits the version to the overlay on the release branch."""
     edit = _Edit(model, asked, with_)
-    branch = model.config.repository.branch
+    branch = model.overlays_branch
     landed = land(with_, branch, edit)
     return edit.promotion(landed, branch)
 
@@ -88,7 +88,7 @@ def propose(model: Model, asked: Asked, with_: Deployer) -> Promotion:
     branch = promotion_branch(model.name, asked.environment)
     # Where no App keeps the pull request's text up to date, the old one is closed with its branch.
     fresh = model.config.deploy.push.mode != "app"
-    landed = land(with_, model.config.repository.branch, edit, push=_replacing(with_, branch, fresh=fresh))
+    landed = land(with_, model.overlays_branch, edit, push=_replacing(with_, branch, fresh=fresh))
     return edit.promotion(landed, branch)
 
 
@@ -123,7 +123,7 @@ class _Edit:
     """The edit of a head, and the evidence that it was made on."""
 
     def __init__(self, model: Model, asked: Asked, with_: Deployer) -> None:
-        self.name, self.asked, self.with_ = model.name, asked, with_
+        self.model, self.name, self.asked, self.with_ = model, model.name, asked, with_
         source_of(model, asked.environment)
         self.evidence: Evidence | None = None
 
@@ -132,8 +132,8 @@ class _Edit:
         return Promotion(self.evidence, landed.commit, branch, landed.changed)
 
     def __call__(self, _head: str) -> Landed:
-        found = Environment(self.name, self.asked.environment, self.with_)
-        source = Environment(self.name, source_of(found.model, found.target.name), self.with_)
+        found = Environment(self.model, self.asked.environment, self.with_)
+        source = Environment(self.model, source_of(found.model, found.target.name), self.with_)
         entry = _candidate(source.ledger, self.asked)
         current = found.ledger.current
         there = current is not None and (current.version, current.digest) == (entry.version, entry.digest)
@@ -153,7 +153,7 @@ class _Edit:
         """What any earlier environment rejected goes no further, wherever it runs still."""
         names = [target.name for target in found.model.targets]
         for name in names[: names.index(found.target.name)]:
-            for item in Environment(self.name, name, self.with_).ledger.rejected:
+            for item in Environment(self.model, name, self.with_).ledger.rejected:
                 if item.digest == entry.digest or item.version == entry.version:
                     raise GeneratorError(f"{entry.version} was rejected in {name}: {item.reason}")
 

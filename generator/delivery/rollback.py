@@ -42,11 +42,11 @@ class RolledBack:
 def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None:
     """Commits the earlier version to the overlay on the release branch; None where this request did so before."""
     _check_reason(wanted.reason)
-    branch = model.config.repository.branch
+    branch = model.overlays_branch
     mark = f"Tagship-Request: {wanted.request}"
 
     def edit(_head: str) -> Landed:
-        found = Environment(model.name, wanted.environment, with_)
+        found = Environment(model, wanted.environment, with_)
         if wanted.request and (done := with_.git.find_commit(mark, found.ledger_path)):
             with_.reporter.say(f"{branch} has this rollback already, by {done[:12]}: nothing to commit")
             return found.unchanged(done)

@@ -5,12 +5,13 @@ Which cluster is meant is not written anywhere, so what is missing in this one i
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from generator.adapters.kubectl import Kubectl
 from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
-from generator.plan.reconciler import FOLDER, object_name
+from generator.plan.reconciler import object_name, reconciler_file
 
 AREA = "cluster"
 _KINDS = {
@@ -31,8 +32,9 @@ def check(subject: Subject) -> Findings:
 
 
 def _apply(model: Model, target: Target) -> str:
-    file = f"{target.name}.yaml" if model.at_root else f"{model.name}/{target.name}.yaml"
-    return f"run `kubectl apply -f {FOLDER}/{file}`, or choose the cluster with `kubectl config use-context`"
+    where = f" in a checkout of {model.overlays_url}" if model.separate else ""
+    file = PurePosixPath(model.home, reconciler_file(model, target))
+    return f"run `kubectl apply -f {file}`{where}, or choose the cluster with `kubectl config use-context`"
 
 
 def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
@@ -53,7 +55,9 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
         name = object_name(model, target)
         found = kubectl.get(f"{group}/namespaces/{namespace}/{plural}/{name}")
         if found is None:
-            what = f"{namespace} in {context} has no {kind} {name}: nothing follows {model.overlay(target.name)}"
+            what = (
+                f"{namespace} in {context} has no {kind} {name}: nothing follows {model.overlay_path(target.name)}"
+            )
             yield _warning(what, context, _apply(model, target))
             continue
         yield from _follows(model, target, found, f"{kind} {name}")
@@ -64,9 +68,9 @@ def _follows(model: Model, target: Target, found: Any, name: str) -> Findings:
     """Whether the object follows this repository, branch and overlay."""
     spec = found.get("spec", {})
     source = spec.get("source", spec)
-    wanted = {"path": model.overlay(target.name)}
+    wanted = {"path": model.overlay_path(target.name)}
     if "repoURL" in source:
-        wanted |= {"repoURL": model.config.repository.url or "", "targetRevision": model.config.repository.branch}
+        wanted |= {"repoURL": model.overlays_url or "", "targetRevision": model.overlays_branch}
     for key, value in wanted.items():
         if str(source.get(key, "")).removeprefix("./") != value:
             what = f"{name} follows {key} {source.get(key, 'nothing')}, not {value}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from generator.adapters.git_state import GitState
 from generator.adapters.shell import ProcessFailed
+from generator.config.addresses import canonical
 from generator.config.model import Model
 from generator.doctor.finding import Finding, Findings, Fix, Severity, Subject, not_checked
 from generator.errors import GeneratorError
@@ -77,7 +78,7 @@ def _origin(subject: Subject, git: GitState) -> Findings:
         yield _warning("a password or token stands in the address of `origin`", ".git/config", fix)
     for model in subject.models:
         url = model.config.repository.url
-        if url and _same(url) != _same(origin):
+        if url and canonical(url) != canonical(origin):
             fix = f"run `git remote set-url origin {url}`, or correct repository.url"
             yield _warning(f"repository.url is {url}, but origin is {origin}", model.shown, fix)
     if subject.offline:
@@ -91,6 +92,22 @@ def _origin(subject: Subject, git: GitState) -> Findings:
         yield _error(what, origin, "check its address (`git remote -v`), your login and the network")
         return
     yield from _refs(subject, git, refs)
+    yield from _overlays(subject, git)
+
+
+def _overlays(subject: Subject, git: GitState) -> Findings:
+    """Whether configuration repositories have the branch that is deployed to."""
+    wanted = {(str(model.overlays_url), model.overlays_branch) for model in subject.models if model.separate}
+    for url, branch in sorted(wanted):
+        try:
+            there = git.has_branch(url, branch)
+        except ProcessFailed:
+            fix = "check deploy.repository, your login there and the network"
+            yield _warning("the configuration repository does not answer", url, fix)
+            continue
+        if not there:
+            fix = "run `generator generate --into` a checkout of it, commit and push, or correct deploy.branch"
+            yield _error(f"the configuration repository has no branch {branch}: nothing can land", url, fix)
 
 
 def _refs(subject: Subject, git: GitState, refs: Mapping[str, str]) -> Findings:
@@ -159,13 +176,6 @@ def _is_version(text: str) -> bool:
     except GeneratorError:
         return False
     return True
-
-
-def _same(address: str) -> str:
-    """host/owner/name, however Git is to get there."""
-    text = re.sub(r"^\w+://", "", address.strip())
-    text = re.sub(r"^[^@/]+@", "", text)
-    return re.sub(r"^([\w.-]+?)(?::\d+)?[:/]+", r"\1/", text).removesuffix("/").removesuffix(".git").lower()
 
 
 def _some(paths: list[str]) -> str:

@@ -62,5 +62,5 @@ def _promotions(model: Model) -> Iterator[PromotionJob]:
             approval=approval,
             group=deploy_group(model, target.name),
             push=push,
-            permissions=(push.permission, *(() if push.app else reads)),
+            permissions=(push.permission, *(reads if push.elsewhere or not push.app else ())),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from generator.config.addresses import owner_and_name
 from generator.config.model import Model
 
 JOB_TOKEN = "${{ github.token }}"  # noqa: S105
@@ -27,6 +28,14 @@ class Permission:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Another repository than the workflow's own."""
+
+    owner: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Push:
     """What a job that pushes does it with."""
 
@@ -34,6 +43,7 @@ class Push:
     environment: str | None
     app: tuple[Permission, ...]  # of the App's token; empty: there is none
     key: tuple[tuple[str, str], ...] = ()  # variables of a deploy key's step; empty: there is none
+    elsewhere: Elsewhere | None = None  # the one repository that the App's token is for; None: this one
 
     client_id = "${{ vars.TAGSHIP_APP_CLIENT_ID }}"
     private_key = "${{ secrets.TAGSHIP_APP_PRIVATE_KEY }}"
@@ -59,7 +69,15 @@ def push_of(model: Model, why: str, reads: tuple[Permission, ...] = (), *, pull_
     if mode == "deploy-key":
         return Push(read, DEPLOY_ENVIRONMENT, (), tuple(_key(model.config.repository.url)))
     opens = (Permission("pull-requests", "write", "open it"),) if pull_requests else ()
-    return Push(read, DEPLOY_ENVIRONMENT, (write, *opens, *reads))
+    elsewhere = _elsewhere(model)
+    app = (write, *opens, *(() if elsewhere else reads))
+    return Push(read, DEPLOY_ENVIRONMENT, app, elsewhere=elsewhere)
+
+
+def _elsewhere(model: Model) -> Elsewhere | None:
+    """The configuration repository; what there is to read of this one stays with the job's own token."""
+    found = owner_and_name(model.config.deploy.repository)
+    return Elsewhere(*found) if found else None
 
 
 def _key(url: str | None) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,20 @@ PINS: dict[str, Pin] = {
     pin.action: pin for pin in (CHECKOUT, UPLOAD, DOWNLOAD, SETUP_UV, AWS_CREDENTIALS, APP_TOKEN)
 }
 
+
+def uses() -> dict[str, str]:
+    """What stands after `uses:`, by the names that templates know."""
+    named = {
+        "checkout": CHECKOUT,
+        "upload": UPLOAD,
+        "download": DOWNLOAD,
+        "setup_uv": SETUP_UV,
+        "aws": AWS_CREDENTIALS,
+        "app_token": APP_TOKEN,
+    }
+    return {name: pin.uses for name, pin in named.items()}
+
+
 # The uv that runners get: the one in templates/github/tagship.lock.
 UV_VERSION = "0.13.8"
 

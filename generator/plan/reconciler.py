@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from generator.config.model import Model, Target
 from generator.errors import InvalidInput, Problem
@@ -37,7 +38,7 @@ def plan_reconciler(model: Model, neighbours: Iterable[Model] = ()) -> tuple[Pla
 
 def _check(model: Model, others: list[Model]) -> None:
     problems = []
-    if model.config.repository.url is None:
+    if model.overlays_url is None:
         message = (
             f"repository.url is missing: {model.config.deploy.engine} must know where the overlays are; "
             "add repository: {url: https://…}"
@@ -65,16 +66,17 @@ def object_name(model: Model, target: Target) -> str:
 
 
 def _file(model: Model, target: Target, others: list[Model]) -> PlannedFile | None:
-    engine, url = model.config.deploy.engine, model.config.repository.url
+    engine, url = model.config.deploy.engine, model.overlays_url
     declares = not any(_declares_before(other, model, target.namespace) for other in others)
     if engine == "none" and not declares:
         return None
-    path = f"{FOLDER}/{target.name}.yaml" if model.at_root else f"{FOLDER}/{model.name}/{target.name}.yaml"
-    overlay = model.overlay(target.name)
+    path = reconciler_file(model, target)
+    overlay = model.overlay_path(target.name)
     values = {
         "title": f"{model.name} in {target.name}",
         "shown": model.shown,
-        "path": path,
+        "path": str(PurePosixPath(model.home, path)),
+        "fetched": "k8s" if model.home == "." else model.home,
         "declares_namespace": declares,
         "namespace": target.namespace,
         "keep": _KEEP_NAMESPACE[engine],
@@ -82,12 +84,18 @@ def _file(model: Model, target: Target, others: list[Model]) -> PlannedFile | No
         "overlay": overlay,
         "path_in_source": f"./{overlay}",
         "url": url,
-        "branch": model.config.repository.branch,
+        "branch": model.overlays_branch,
         "secret": f"{model.name}-git" if url and url.startswith("ssh://") else None,
         "deployment": f"{model.name}-inference",
         "autoscaling": target.serve.autoscaling is not None,
     }
     return PlannedFile(path, f"templates/reconciler/{engine}.yaml", values)
+
+
+def reconciler_file(model: Model, target: Target) -> str:
+    """The file of one environment, from the model's home."""
+    alone = model.at_root or model.separate
+    return f"{FOLDER}/{target.name}.yaml" if alone else f"{FOLDER}/{model.name}/{target.name}.yaml"
 
 
 def _declares_before(other: Model, model: Model, namespace: str) -> bool:

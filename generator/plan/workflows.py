@@ -87,7 +87,12 @@ class Rehearsed:
 
 def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, ...]:
     """`.github/` of a workspace. `install` is a Git URL with a full commit, or a relative path."""
-    common = {"install": install, "uv_version": pins.UV_VERSION, "pins": _uses(), "runner": RUNNER["linux/amd64"]}
+    common = {
+        "install": install,
+        "uv_version": pins.UV_VERSION,
+        "pins": pins.uses(),
+        "runner": RUNNER["linux/amd64"],
+    }
     rehearsed = [Rehearsed(model.name, _minutes(JOBS[0], model) + REHEARSAL_MARGIN) for model in workspace]
     needed = ", ".join(["validate", *(f"rehearse-{one.name}" for one in rehearsed)])
     pull_request = {**common, "minutes": 15, "models": rehearsed, "needed": needed}
@@ -128,17 +133,6 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
         push=push,
         steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model, push)) for stage in job.stages),
     )
-
-
-def _uses() -> dict[str, str]:
-    return {
-        "checkout": pins.CHECKOUT.uses,
-        "upload": pins.UPLOAD.uses,
-        "download": pins.DOWNLOAD.uses,
-        "setup_uv": pins.SETUP_UV.uses,
-        "aws": pins.AWS_CREDENTIALS.uses,
-        "app_token": pins.APP_TOKEN.uses,
-    }
 
 
 def _runs_on(job: Job, model: Model) -> str | tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from generator.adapters.git import GitRepository
 from generator.adapters.installation import install_source
-from generator.config.model import Workspace, load
+from generator.config.model import Model, Workspace, load
 from generator.errors import GeneratorError, InvalidInput
 from generator.generate import compare_workspace
 from generator.ports import Renderer
@@ -43,22 +43,29 @@ def preview(
     *,
     only: Collection[str] = (),
     artifacts: Sequence[Path] = (),
+    overlays_of: Model | None = None,
 ) -> Preview:
     """What HEAD changes since its last commit in common with `base`; of `only` these, or of those it concerns.
 
+    In a configuration repository, which has no model.yaml, `overlays_of` is the model that is compared.
     `artifacts` are files of a release's stages, or folders with them. Raises GeneratorError where nothing can be
     compared.
     """
     before, commit = common_ancestor(git, base), git.commit_of("HEAD")
     with tempfile.TemporaryDirectory(prefix="tagship-preview-") as folder:
         (old, _), (new, problems) = (
-            _side(git, sha, Path(folder, name)) for sha, name in ((before, "base"), (commit, "head"))
+            _side(git, sha, Path(folder, name), overlays_of) for sha, name in ((before, "base"), (commit, "head"))
         )
-        names, rest = _names(old, new, git.changed_between(before, commit), only)
-        compared = environments(old, new, names, renderer)
+        if overlays_of is None:
+            names, rest = _names(old, new, git.changed_between(before, commit), only)
+            here = names - {model.name for model in new.workspace or () if model.separate}
+        else:
+            here, rest = frozenset({overlays_of.name}), ()
+        compared = environments(old, new, here, renderer)
         trained, refused = read_trained(artifacts, new)
-        findings = [*problems, *_findings(old, new), *_broken(compared), *refused]
-    notes = []
+        checked = [] if overlays_of else _findings(old, new)
+        findings = [*problems, *checked, *_broken(compared), *refused]
+    notes = [] if overlays_of else _elsewhere(new)
     if old.workspace is None:
         notes.append("The base has no valid model.yaml: environments that are gone are not shown.")
     return Preview(
@@ -66,9 +73,22 @@ def preview(
     )
 
 
-def _side(git: GitRepository, commit: str, folder: Path) -> tuple[Side, list[str]]:
+def _elsewhere(head: Side) -> list[str]:
+    """What is not compared here."""
+    return [
+        f"The manifests of {model.name} are in {model.overlays_url}: `generator generate --into` a checkout of it "
+        "writes what this changes there."
+        for model in head.workspace or ()
+        if model.separate
+    ]
+
+
+def _side(git: GitRepository, commit: str, folder: Path, overlays_of: Model | None) -> tuple[Side, list[str]]:
     """The commit as a folder, and what is wrong with its model.yaml."""
     git.export(commit, folder)
+    if overlays_of is not None:
+        home = folder / overlays_of.home
+        return Side(commit, home, Workspace(home, (overlays_of,))), []
     try:
         return Side(commit, folder, load(folder)), []
     except GeneratorError as error:

@@ -138,7 +138,8 @@ def _read(path: Path) -> Artifact | str:
 
 
 def _trained(model: Model, parts: dict[str, Artifact], head: Side) -> Trained:
-    targets = dict.fromkeys((model.targets[-1].name, model.targets[0].name))
+    # The ledgers of a configuration repository are not here, and this job has no key to them.
+    targets = {} if model.separate else dict.fromkeys((model.targets[-1].name, model.targets[0].name))
     ledgers = {name: head.ledger(model.overlay(name)) for name in targets}
     some = next(iter(parts.values()))
     return Trained(

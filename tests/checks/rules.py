@@ -15,7 +15,7 @@ import yaml
 from generator.plan.credentials import DEPLOY_KEY
 from generator.plan.pins import PINS
 from generator.plan.workflows import RUNNER
-from tests.checks.allowed import FROM_HASHES, INPUTS, SOURCE, WANTED_BY, Allowed, Kind, kind_of
+from tests.checks.allowed import APP_KEY, FROM_HASHES, INPUTS, SOURCE, WANTED_BY, Allowed, Kind, kind_of
 
 _USES = re.compile(r"^\s*(?:- )?uses:\s*(?P<rest>.*)$", re.MULTILINE)
 _PINNED = re.compile(r"(?P<action>[\w./-]+)@(?P<sha>[0-9a-f]{40}) # (?P<tag>v\d+\.\d+\.\d+)")
@@ -109,7 +109,7 @@ def _allowed(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterato
     for right in rights:
         if right not in row.rights:
             yield f"may not have `{right}`"
-        elif WANTED_BY.get(right, "") not in str(job):
+        elif WANTED_BY.get(right, "") not in str(job) or (right == "contents: write" and APP_KEY in str(job)):
             yield f"has `{right}` and no step that needs it"
         elif right == "contents: write" and DEPLOY_KEY in secrets:
             yield f"pushes with a key, and has `{right}`"
@@ -167,3 +167,5 @@ def _step(step: dict[str, Any], kind: Kind) -> Iterator[str]:
         }
         if not asked or not asked <= set(kind.app):
             yield f"step {name!r}: asks the App for {', '.join(sorted(asked)) or 'every right'}"
+        if ("owner" in with_) != ("repositories" in with_) or re.search(r"[\s,]", with_.get("repositories", "")):
+            yield f"step {name!r}: asks the App for more than one repository"

@@ -64,7 +64,6 @@ colour: 1
     ("more", "message"),
     [
         ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
-        ("deploy: {repository: https://github.com/a/b}", "5:10: deploy.repository is not supported yet"),
         ("deploy: {environments: {a: {approval: true}}}", "deploy.environments.a.approval is not supported yet"),
         ("deploy: {environments: {a: {rollback_on_failure: true}}}", "rollback_on_failure is not supported yet"),
         (

@@ -20,7 +20,9 @@ from tests.templates.workflow_variants import workflows
 from tests.templates.workflow_variants import VARIANTS as ALL
 
 # One of each way to log in and to push, with and without approvals, secrets, identities.
-VARIANTS = ("everything", "app-approval", "key", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner", "index")
+VARIANTS = ("everything", "app-approval", "key", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner",
+    "index", "configuration-repository",
+)
 LEAK = r"\g<0>          LEAK: ${{ %s }}\n"
 ENV = r"^        env:\n"
 GIVEN = r"^    permissions:\n"
@@ -55,6 +57,8 @@ MUTATIONS = {
     "attestations": _added("attestations"),
     "every right of the App": Mutation(r"(?:^          permission-.*\n)+"),
     "another right of the App": Mutation(r"^          permission-", r"          permission-workflows: write # why\n\g<0>"),
+    "every repository of the App": Mutation(r"^          repositories:.*\n"),
+    "another repository of the App": Mutation(r'^(          repositories: "[^"]+)"', r'\1,churn"'),
     # pins
     "another commit": Mutation(r"@[0-9a-f]{40} #", "@0123456789012345678901234567890123456789 #"),
     "another version of the same commit": Mutation(r"( # v\d+\.\d+)\.\d+$", r"\1.99"),

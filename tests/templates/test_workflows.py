@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from generator.errors import InvalidInput
+from generator.plan.configuration import plan_configuration
 from generator.plan.pipeline import JOBS, Job, Stage
 from generator.plan.workflows import plan_job, plan_workflows
 from generator.render import data_text, text_of
@@ -41,6 +42,10 @@ def every_workflow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
                 seen.add((path, text))
                 (root / variant / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / variant / path).write_text(text, encoding="utf-8")
+    for file in plan_configuration(install=GIT_INSTALL):
+        if file.path.endswith(".yml"):
+            (root / "of-a-configuration-repository" / file.path).parent.mkdir(parents=True)
+            (root / "of-a-configuration-repository" / file.path).write_text(text_of(file), encoding="utf-8")
     return sorted(root.rglob("*.yml"))
 
 

@@ -1,0 +1,103 @@
+"""A checkout of a configuration repository: whether it is the one that is meant, and what is wrong in it.
+
+It has no model.yaml. Which models it has, and in which order their environments are promoted, says each folder's
+`.tagship.source.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from generator.config.addresses import canonical
+from generator.config.model import Workspace
+from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.overlay import image_of, image_problems
+from generator.ports import Renderer
+from generator.sources import SOURCE, Source, read_source
+from generator.validate import changed_overlay_problems, overlay_problems
+
+
+def check_checkout(workspace: Workspace, root: Path, *, top: Path, origins: Collection[str]) -> None:
+    """Raises GeneratorError where the overlays of `workspace` do not belong into `root`.
+
+    `top` is where the Git repository of `root` begins, `origins` what its remote is called, without logins.
+    """
+    wanted = sorted({str(model.overlays_url) for model in workspace if model.separate})
+    if not wanted:
+        raise GeneratorError("--into is for deploy.repository: https://…, and no model.yaml here names one")
+    if len(wanted) > 1:
+        raise GeneratorError(f"the models name several configuration repositories ({', '.join(wanted)}): name one")
+    if top.resolve() != root.resolve():
+        raise GeneratorError(f"{root} is not the root of a Git repository: name the checkout of {wanted[0]}")
+    if workspace.root.resolve().is_relative_to(root.resolve()):
+        raise GeneratorError(f"{root} is this very repository: name the checkout of {wanted[0]}")
+    if origins and canonical(wanted[0]) not in {canonical(origin) for origin in origins}:
+        raise GeneratorError(
+            f"{root} was cloned from {min(origins)}, but deploy.repository is {wanted[0]}: name its checkout"
+        )
+
+
+def sources(root: Path) -> list[Source]:
+    """What the folders of the configuration repository at `root` are. Raises InvalidInput with all problems."""
+    found: list[Source] = []
+    problems: list[Problem] = []
+    for path in sorted(root.glob(f"*/{SOURCE}")):
+        shown = path.relative_to(root).as_posix()
+        try:
+            source = read_source(path, shown)
+        except InvalidInput as error:
+            problems += error.problems
+            continue
+        if source.model != path.parent.name:
+            problems.append(Problem(shown, 0, 0, f"is of the model {source.model}: its folder must be called so"))
+        found.append(source)
+    if problems:
+        raise InvalidInput(problems)
+    if not found:
+        raise GeneratorError(f"no {SOURCE} in any folder here: `generator generate --into` writes it")
+    return found
+
+
+def configuration_problems(
+    root: Path, found: list[Source], renderer: Renderer | None, base: Callable[[str], str | None] | None = None
+) -> list[Problem]:
+    """All that is wrong in the ledgers and overlays of `found`; with `base` in what a change does to them, too.
+
+    `base` gives a file's text before the change, by its path; without a `renderer` nothing is rendered.
+    """
+    problems = list(_forgotten(root, found))
+    for source in found:
+        overlays = {environment: source.overlay(environment) for environment in source.environments}
+
+        def rendered(environment: str, source: Source = source) -> list[Problem]:
+            return _render_problems(root, source, environment, renderer) if renderer else []
+
+        problems += overlay_problems(root, source.model, overlays, rendered)
+        if base is not None:
+            problems += changed_overlay_problems(root, source.model, overlays, base)
+    return problems
+
+
+def _forgotten(root: Path, found: list[Source]) -> Iterator[Problem]:
+    """Ledgers of models and environments that no source file names: nothing would look at them."""
+    known = {
+        f"{source.overlay(environment)}/release.yaml" for source in found for environment in source.environments
+    }
+    there = {path.relative_to(root).as_posix() for path in root.glob("*/k8s/overlays/*/release.yaml")}
+    for shown in sorted(there - known):
+        message = f"belongs to no environment that a {SOURCE} names: generate it anew, or remove the folder"
+        yield Problem(shown, 0, 0, message)
+
+
+def _render_problems(root: Path, source: Source, environment: str, renderer: Renderer) -> list[Problem]:
+    overlay = source.overlay(environment)
+    shown = f"{overlay}/kustomization.yaml"
+    try:
+        objects = renderer.build(root / overlay)
+    except GeneratorError as error:
+        return [Problem(shown, 0, 0, str(error).replace(f"{root.resolve()}/", ""))]
+    image = image_of((root / shown).read_text(encoding="utf-8"), shown)
+    name = f"{source.model}-inference"
+    found = image_problems(objects, name=name, repository=image.repository, digest=image.digest)
+    return [Problem(shown, 0, 0, problem) for problem in found]
