@@ -90,6 +90,13 @@ class Harness(Protocol):
         """The response of generator/harness: a mapping with `ok`, and else with a `problem` that has a `kind`."""
 
 
+class Cluster(Protocol):
+    """A Kubernetes cluster, read only."""
+
+    def get(self, path: str) -> Any:
+        """The object at a path of its API; None where there is none. Raises GeneratorError with the reason."""
+
+
 class Git(Protocol):
     """One local repository."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from generator.config.model import Model, Target
 from generator.errors import InvalidInput, Problem
@@ -18,6 +19,39 @@ _KEEP_NAMESPACE = {
     "flux": "kustomize.toolkit.fluxcd.io/prune: disabled",
     "none": None,
 }
+
+
+@dataclass(frozen=True)
+class Follower:
+    """The kind of object by which an engine follows an overlay."""
+
+    title: str
+    kind: str
+    group: str  # the API's path of its group and version
+    namespace: str
+    plural: str
+
+
+FOLLOWERS = {
+    "argocd": Follower("Argo CD", "Application", "/apis/argoproj.io/v1alpha1", "argocd", "applications"),
+    "flux": Follower(
+        "Flux", "Kustomization", "/apis/kustomize.toolkit.fluxcd.io/v1", "flux-system", "kustomizations"
+    ),
+}
+
+
+def api_path(model: Model, target: Target) -> str | None:
+    """The API's path of the object that follows an overlay; None with the engine `none`."""
+    follower = FOLLOWERS.get(model.config.deploy.engine)
+    if follower is None:
+        return None
+    return f"{follower.group}/namespaces/{follower.namespace}/{follower.plural}/{object_name(model, target)}"
+
+
+def reconciler_file(model: Model, target: Target) -> str:
+    """What is applied once, so that an environment is followed."""
+    name = f"{target.name}.yaml"
+    return f"{FOLDER}/{name}" if model.at_root else f"{FOLDER}/{model.name}/{name}"
 
 
 def plan_reconciler(model: Model, neighbours: Iterable[Model] = ()) -> tuple[PlannedFile, ...]:
@@ -69,7 +103,7 @@ def _file(model: Model, target: Target, others: list[Model]) -> PlannedFile | No
     declares = not any(_declares_before(other, model, target.namespace) for other in others)
     if engine == "none" and not declares:
         return None
-    path = f"{FOLDER}/{target.name}.yaml" if model.at_root else f"{FOLDER}/{model.name}/{target.name}.yaml"
+    path = reconciler_file(model, target)
     overlay = model.overlay(target.name)
     values = {
         "title": f"{model.name} in {target.name}",
