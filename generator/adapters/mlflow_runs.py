@@ -17,14 +17,13 @@ SECONDS = 10.0
 _API = "api/2.0/mlflow"
 
 
-class Runs:
-    """A tracking server, read only. `token` is a bearer token."""
+class MlflowRuns:
+    """See ports.Runs. `token` is a bearer token."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
         self._address, self._token = address.rstrip("/"), token
 
     def tag(self, run: str, name: str) -> str | None:
-        """A tag of the run, empty where it has none; None where there is no such run, or it was deleted."""
         found = self._get("runs/get", {"run_id": run})
         if found is None or found["run"]["info"].get("lifecycle_stage") == "deleted":
             return None
@@ -32,7 +31,6 @@ class Runs:
         return tags.get(name, "")
 
     def run_of(self, name: str, version: str) -> str | None:
-        """The run that a registered version came from; None where there is no such version."""
         found = self._get("model-versions/get", {"name": name, "version": version})
         return None if found is None else str(found["model_version"].get("run_id", ""))
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.adapters.git import GitRepository
-from generator.adapters.mlflow_runs import Runs
 from generator.chain.link import Link, broken, holds, unseen
 from generator.config.model import Model, Target
 from generator.errors import GeneratorError
 from generator.image.labels import read_labels
 from generator.ledger import Entry
 from generator.overlay import image_of, image_problems
-from generator.ports import Registry, Renderer
+from generator.ports import Registry, Renderer, Runs
 from generator.version import Version
 
 

@@ -1,4 +1,4 @@
-"""Who is asked for the links: a fresh clone of the release branch, the registry, the tracking server, the cluster."""
+"""Who is asked for the links: a fresh clone of the release branch, registry, tracking server, cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from generator.adapters import kustomize
 from generator.adapters.git import GitRepository
 from generator.adapters.kubectl import Kubectl
-from generator.adapters.mlflow_runs import Runs
+from generator.adapters.mlflow_runs import MlflowRuns
 from generator.chain.recorded import Records
 from generator.config.model import Model, Workspace, load
 from generator.errors import GeneratorError
@@ -25,7 +25,7 @@ def records_of(root: Path, folder: Path, model: Model) -> tuple[Workspace, Recor
     git.clone(source, branch=model.config.repository.branch)
     tracking = model.config.tracking
     token = os.environ.get(tracking.secret or "MLFLOW_TRACKING_TOKEN")
-    runs = Runs(tracking.uri, token) if tracking.uri and tracking.uri.startswith("http") else None
+    runs = MlflowRuns(tracking.uri, token) if tracking.uri and tracking.uri.startswith("http") else None
     renderer = kustomize.Kustomize() if kustomize.installed() else None
     return load(folder), Records(git, registry_of(model), renderer, runs)
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def command(root: Path, model_name: str | None, chained: bool, as_json: bool) -> None:
     """Show what each environment's ledger says: version, digest, run, commit, when, by whom.
 
-    With --chain, prove it: tag, commit, data hash, run, registered version, digest, overlay, reconciler, Deployment,
-    pods and their live /metadata, as origin's release branch, the registry, the tracking server and the cluster of
-    kubectl's current context have them. Ends with 1 where a link is broken.
+    With --chain, prove it: tag, commit, data hash, run, registered version, digest, overlay, reconciler,
+    Deployment, pods and their live /metadata, as origin's release branch, the registry, the tracking server and
+    the cluster of kubectl's current context have them. Ends with 1 where a link is broken.
     """
     from generator.config.model import load
 

@@ -220,7 +220,7 @@ def _deadline(seen: Snapshot) -> Iterator[Failure]:
     progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
     if progress.get("reason") != "ProgressDeadlineExceeded":
         return
-    running = next((pod for pod in seen.pods if container_status(pod).get("state", {}).get("running")), None)
+    running = next((pod for pod in seen.pods if "running" in container_status(pod).get("state", {})), None)
     if running:
         yield Failure(NEVER_READY, _line(_event(seen, running, "Unhealthy") or progress.get("message", "")))
     else:
