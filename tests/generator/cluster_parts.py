@@ -81,11 +81,9 @@ class FakeCluster:
         self.told: Any = None
         self.refuses: str | None = None
 
-    def get(self, path: str) -> Any:
-        if self.refuses:
-            raise GeneratorError(self.refuses)
-        plain = path.partition("?")[0]
-        known = {
+    def held(self) -> dict[str, Any]:
+        """All objects, by their paths; None for one that is not there."""
+        return {
             f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}": self.deployment,
             f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets": {"items": self.sets},
             f"/api/v1/namespaces/{NAMESPACE}/pods": {"items": self.pods},
@@ -93,6 +91,11 @@ class FakeCluster:
             "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/churn-production": self.application,
             f"/api/v1/namespaces/{NAMESPACE}/services/{NAME}:http/proxy/metadata": self.told,
         }
+
+    def get(self, path: str) -> Any:
+        if self.refuses:
+            raise GeneratorError(self.refuses)
+        plain, known = path.partition("?")[0], self.held()
         if plain not in known:
             raise AssertionError(f"nobody should ask for {path}")
         return copy.deepcopy(known[plain])

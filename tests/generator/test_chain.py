@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,8 +22,11 @@ from generator.errors import GeneratorError
 from generator.generate import ledgers
 from generator.ports import Found
 from tests.generator.cluster_parts import FakeCluster, digest, pod
+from tests.generator.doctor_parts import answering, kubeconfig
 from tests.generator.repositories import commit_all, git, renderer_or_none
+from tests.generator.test_cli import generator
 from tests.generator.test_deploy import Scene
+from tests.parts import need_program
 
 RUN, DATA = "1" * 32, "d" * 64
 RELEASED, OTHER = digest("a"), digest("f")
@@ -306,3 +311,30 @@ def test_flux_names_the_branch_before_the_commit(chain: Chain) -> None:
     revision = chain.cluster.application["status"]["sync"]["revision"]
     chain.cluster.application["status"] = {"lastAppliedRevision": f"main@sha1:{revision}"}
     assert chain.followed()["reconciler"] == Link("reconciler", Standing.HOLDS, revision)
+
+
+def shown(chain: Chain, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """The command, beside an API server that has the cluster's objects."""
+    need_program("kubectl", "put kubectl on the PATH")
+    answers = {path: (200, found) for path, found in chain.cluster.held().items() if found is not None}
+    with answering(answers) as address:
+        variables = {"KUBECONFIG": str(kubeconfig(folder, address)), "HOME": str(folder), "COLUMNS": "200"}
+        return generator("status", "--chain", *flags, cwd=chain.root, **variables)
+
+
+def test_the_command_says_what_holds_and_what_could_not_be_seen(chain: Chain, tmp_path: Path) -> None:
+    done = shown(chain, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "churn in production: no broken link" in done.stdout
+    cells = [line.split() for line in done.stdout.splitlines()]
+    standing = {cell[0]: cell[1] for cell in cells if len(cell) > 1}
+    assert (standing["tag"], standing["pods"], standing["digest"]) == ("holds", "holds", "unseen")
+
+
+def test_a_broken_chain_ends_with_1_and_names_the_link(chain: Chain, tmp_path: Path) -> None:
+    _crash(chain)
+    done = shown(chain, tmp_path, "--json")
+    assert done.returncode == 1, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["model"], row["environment"]) == ("churn", "production")
+    assert [link["name"] for link in row["links"] if link["standing"] == "broken"] == ["pods"]
