@@ -125,6 +125,23 @@ class Harness(Protocol):
         """The response of generator/harness: a mapping with `ok`, and else with a `problem` that has a `kind`."""
 
 
+class Cluster(Protocol):
+    """A Kubernetes cluster, read only."""
+
+    def get(self, path: str) -> Any:
+        """The object at a path of its API; None where there is none. Raises GeneratorError with the reason."""
+
+
+class Runs(Protocol):
+    """Runs and registered versions of a tracking server, read only."""
+
+    def tag(self, run: str, name: str) -> str | None:
+        """A tag of the run, empty where it has none; None where there is no such run, or it was deleted."""
+
+    def run_of(self, name: str, version: str) -> str | None:
+        """The run that a registered version came from; None where there is no such version."""
+
+
 class Git(Protocol):
     """One local repository."""
 

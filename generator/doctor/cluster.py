@@ -11,13 +11,9 @@ from typing import Any
 from generator.adapters.kubectl import Kubectl
 from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
-from generator.plan.reconciler import object_name, reconciler_file
+from generator.plan.reconciler import FOLLOWERS, api_path, object_name, reconciler_file
 
 AREA = "cluster"
-_KINDS = {
-    "argocd": ("Argo CD", "Application", "/apis/argoproj.io/v1alpha1", "argocd", "applications"),
-    "flux": ("Flux", "Kustomization", "/apis/kustomize.toolkit.fluxcd.io/v1", "flux-system", "kustomizations"),
-}
 
 
 def check(subject: Subject) -> Findings:
@@ -44,8 +40,9 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             AREA, "who brings overlays to the cluster: set deploy.engine to argocd or flux", model.shown
         )
         return
-    title, kind, group, namespace, plural = _KINDS[engine]
-    if kubectl.get(group) is None:
+    follower = FOLLOWERS[engine]
+    title, kind, namespace = follower.title, follower.kind, follower.namespace
+    if kubectl.get(follower.group) is None:
         what = f"the cluster of context {context} has no {title}, which deploy.engine names"
         yield _warning(
             what, context, f"install {title} there, or choose the cluster with `kubectl config use-context`"
@@ -53,7 +50,8 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
         return
     for target in model.targets:
         name = object_name(model, target)
-        found = kubectl.get(f"{group}/namespaces/{namespace}/{plural}/{name}")
+        path = api_path(model, target)
+        found = kubectl.get(path) if path else None
         if found is None:
             what = (
                 f"{namespace} in {context} has no {kind} {name}: nothing follows {model.overlay_path(target.name)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from generator.config.model import Model, Target
@@ -19,6 +20,33 @@ _KEEP_NAMESPACE = {
     "flux": "kustomize.toolkit.fluxcd.io/prune: disabled",
     "none": None,
 }
+
+
+@dataclass(frozen=True)
+class Follower:
+    """The kind of object by which an engine follows an overlay."""
+
+    title: str
+    kind: str
+    group: str  # the API's path of its group and version
+    namespace: str
+    plural: str
+
+
+FOLLOWERS = {
+    "argocd": Follower("Argo CD", "Application", "/apis/argoproj.io/v1alpha1", "argocd", "applications"),
+    "flux": Follower(
+        "Flux", "Kustomization", "/apis/kustomize.toolkit.fluxcd.io/v1", "flux-system", "kustomizations"
+    ),
+}
+
+
+def api_path(model: Model, target: Target) -> str | None:
+    """The API's path of the object that follows an overlay; None with the engine `none`."""
+    follower = FOLLOWERS.get(model.config.deploy.engine)
+    if follower is None:
+        return None
+    return f"{follower.group}/namespaces/{follower.namespace}/{follower.plural}/{object_name(model, target)}"
 
 
 def plan_reconciler(model: Model, neighbours: Iterable[Model] = ()) -> tuple[PlannedFile, ...]:
@@ -93,7 +121,7 @@ def _file(model: Model, target: Target, others: list[Model]) -> PlannedFile | No
 
 
 def reconciler_file(model: Model, target: Target) -> str:
-    """The file of one environment, from the model's home."""
+    """What is applied once, so that an environment is followed; from the model's home."""
     alone = model.at_root or model.separate
     return f"{FOLDER}/{target.name}.yaml" if alone else f"{FOLDER}/{model.name}/{target.name}.yaml"
 

@@ -1,0 +1,47 @@
+"""Who is asked for the links: a fresh clone of the release branch, registry, tracking server, cluster."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from generator.adapters import kustomize
+from generator.adapters.git import GitRepository
+from generator.adapters.kubectl import Kubectl
+from generator.adapters.mlflow_runs import MlflowRuns
+from generator.chain.recorded import Records
+from generator.config.model import Model, Workspace, load
+from generator.errors import GeneratorError
+from generator.ports import Cluster
+from generator.wiring import home_of, registry_of
+
+
+def records_of(root: Path, folder: Path, model: Model) -> tuple[Workspace, Records, Path]:
+    """The release branch's head as origin has it, what holds records, and the home of the model's k8s/ there.
+
+    What has to be cloned is cloned into `folder`.
+    """
+    source = GitRepository(root).origin()
+    if source is None:
+        raise GeneratorError("this repository has no remote `origin`: what was released stands there")
+    git = GitRepository(folder / "code")
+    git.clone(source, branch=model.config.repository.branch)
+    head = load(git.root)
+    model = head.model(model.name)
+    home = home_of(model, git.root, folder / "overlays")
+    overlays = GitRepository(folder / "overlays") if model.separate else git
+    tracking = model.config.tracking
+    token = os.environ.get(tracking.secret or "MLFLOW_TRACKING_TOKEN")
+    runs = MlflowRuns(tracking.uri, token) if tracking.uri and tracking.uri.startswith("http") else None
+    renderer = kustomize.Kustomize() if kustomize.installed() else None
+    return head, Records(git, overlays, registry_of(model), renderer, runs), home
+
+
+def cluster_of() -> Cluster | None:
+    """The cluster of kubectl's current context; None where there is none."""
+    kubectl = Kubectl()
+    try:
+        kubectl.context()
+    except GeneratorError:
+        return None
+    return kubectl

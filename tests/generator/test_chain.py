@@ -1,0 +1,340 @@
+"""The chain from a tag to a live answer, in a real repository with a real release: which link is broken."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.adapters.git import GitRepository
+from generator.chain.follow import follow
+from generator.chain.link import Link, Standing, first_broken
+from generator.chain.recorded import Records
+from generator.config.model import load
+from generator.errors import GeneratorError
+from generator.generate import ledgers
+from generator.ports import Found
+from tests.generator.cluster_parts import FakeCluster, digest, pod
+from tests.generator.doctor_parts import answering, kubeconfig
+from tests.generator.repositories import commit_all, git, renderer_or_none
+from tests.generator.test_cli import generator
+from tests.generator.test_deploy import Scene
+from tests.parts import need_program
+
+RUN, DATA = "1" * 32, "d" * 64
+RELEASED, OTHER = digest("a"), digest("f")
+
+
+@dataclass
+class Held:
+    """A registry and a tracking server, by what they hold."""
+
+    labels: dict[str, str] | None
+    tags: dict[str, str | None] = field(default_factory=lambda: {RUN: "churn-1.0.0"})
+    versions: dict[str, str] = field(default_factory=lambda: {"3": RUN})
+    down: str | None = None
+
+    def find(self, reference: str) -> Found | None:
+        if self.down:
+            raise GeneratorError(self.down)
+        return Found(reference, self.labels) if self.labels is not None else None
+
+    def ensure(self) -> None:
+        raise AssertionError("nothing is made here")
+
+    def push(self, archive: Path, tag: str) -> None:
+        raise AssertionError("nothing is pushed here")
+
+    def tag(self, run: str, name: str) -> str | None:
+        assert name == "tagship.release"
+        return self.tags.get(run)
+
+    def run_of(self, name: str, version: str) -> str | None:
+        assert name == "churn"
+        return self.versions.get(version)
+
+
+class Chain(Scene):
+    """churn 1.0.0 is released and runs; everything agrees."""
+
+    MORE = (
+        "repository: {url: https://github.com/acme/churn}\n"
+        "serve: {replicas: 2}\n"
+        "deploy: {engine: argocd, environments: {production: {namespace: churn}}}\n"
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.deploy("1.0.0", "a")
+        git(self.root, "tag", "v1.0.0", self.commit)
+        git(self.root, "push", "--quiet", "origin", "v1.0.0")
+        self._record(registered=3, data=DATA)
+        labels = {
+            "io.tagship.model": "churn", "org.opencontainers.image.version": "1.0.0",
+            "org.opencontainers.image.revision": self.commit, "io.tagship.run-id": RUN,
+            "io.tagship.registered-version": "3", "io.tagship.data-sha256": DATA, "io.tagship.engine": "docker",
+            "io.tagship.metrics": "{}",
+        }  # fmt: skip
+        self.held = Held(labels)
+        self.cluster = FakeCluster(RELEASED, revision=git(self.bare, "rev-parse", "main"))
+        self.cluster.told = {
+            "name": "churn", "version": "1.0.0", "digest": RELEASED, "run_id": RUN, "commit": self.commit,
+            "data_hash": DATA,
+        }  # fmt: skip
+
+    def _record(self, **values: Any) -> None:
+        git(self.root, "pull", "--quiet", "origin", "main")
+        path = self.root / "k8s/overlays/production/release.yaml"
+        ledger = ledgers(self.root, load(self.root).model(None))["production"]
+        assert ledger.current
+        path.write_text(ledger.model_copy(update={"current": ledger.current.model_copy(update=values)}).text())
+        commit_all(self.root, "what the record says")
+        git(self.root, "push", "--quiet", "origin", "main")
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Somebody edits a file of the release branch by hand."""
+        git(self.root, "pull", "--quiet", "origin", "main")
+        text = (self.root / path).read_text()
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new))
+        commit_all(self.root, "by hand")
+        git(self.root, "push", "--quiet", "origin", "main")
+
+    def followed(self, *, cluster: bool = True, runs: bool = True) -> dict[str, Link]:
+        clone = GitRepository(self.folder / "head")
+        clone.clone(str(self.bare), branch="main")
+        model = load(clone.root).model(None)
+        records = Records(clone, clone, self.held, renderer_or_none(), self.held if runs else None)  # type: ignore[arg-type]
+        ledger = ledgers(clone.root, model).get("production")
+        links = follow(model, model.targets[0], ledger, records, self.cluster if cluster else None)
+        return {link.name: link for link in links}
+
+
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return Chain(tmp_path_factory.mktemp("chain"))
+
+
+@pytest.fixture
+def chain(_made: Chain, tmp_path: Path) -> Chain:
+    """A copy: making one takes a deploy."""
+    copied = copy.deepcopy(_made)
+    copied.root, copied.bare, copied.folder = tmp_path / "repo", tmp_path / "origin.git", tmp_path
+    shutil.copytree(_made.root, copied.root)
+    shutil.copytree(_made.bare, copied.bare)
+    git(copied.root, "remote", "set-url", "origin", str(copied.bare))
+    return copied
+
+
+ALL = ["tag", "commit", "data", "run", "registered version", "digest", "overlay", "reconciler", "deployment"]
+ALL += ["pods", "answer"]
+
+
+def test_a_release_that_runs_has_every_link(chain: Chain) -> None:
+    links = chain.followed()
+    assert list(links) == ALL
+    assert {link.standing for link in links.values()} == {Standing.HOLDS}, links
+    assert links["answer"].value == "churn 1.0.0"
+
+
+def test_what_was_never_released_has_no_chain(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    model = load(scene.root).model(None)
+    records = Records(GitRepository(scene.root), GitRepository(scene.root), None, None, None)
+    assert follow(model, model.targets[0], None, records, None) == ()
+
+
+def _moved_tag(chain: Chain) -> None:
+    git(chain.root, "tag", "--force", "v1.0.0", "HEAD")
+    git(chain.root, "push", "--quiet", "--force", "origin", "v1.0.0")
+
+
+def _deleted_tag(chain: Chain) -> None:
+    git(chain.root, "push", "--quiet", "origin", ":v1.0.0")
+
+
+def _rewritten(chain: Chain) -> None:
+    """The branch begins anew, with the same files."""
+    git(chain.root, "checkout", "--quiet", "--orphan", "anew")
+    git(chain.root, "commit", "--quiet", "--message", "all in one")
+    git(chain.root, "push", "--quiet", "--force", "origin", "anew:main")
+    chain.cluster.application["status"]["sync"]["revision"] = git(chain.root, "rev-parse", "HEAD")  # type: ignore[index]
+
+
+def _hand_edited_digest(chain: Chain) -> None:
+    chain.edit("k8s/overlays/production/kustomization.yaml", RELEASED, OTHER)
+
+
+def _no_replacement(chain: Chain) -> None:
+    path = "k8s/overlays/production/kustomization.yaml"
+    text = (chain.root / path).read_text()
+    chain.edit(path, text[text.index("replacements:") :], "")
+
+
+def _labels(chain: Chain, **changes: str) -> None:
+    assert chain.held.labels
+    names = {"commit": "org.opencontainers.image.revision", "data": "io.tagship.data-sha256"}
+    chain.held.labels |= {names[name]: value for name, value in changes.items()}
+
+
+def _set(chain: Chain, **changes: Any) -> None:
+    for name, value in changes.items():
+        setattr(chain.cluster, name, value)
+
+
+def _held(chain: Chain, **changes: Any) -> None:
+    chain.held = replace(chain.held, **changes)
+
+
+def _told(chain: Chain, **changes: Any) -> None:
+    chain.cluster.told |= changes
+
+
+def _sync(chain: Chain, **changes: str) -> None:
+    assert chain.cluster.application
+    chain.cluster.application["status"]["sync"] |= changes
+
+
+def _crash(chain: Chain) -> None:
+    state = {"waiting": {"reason": "CrashLoopBackOff"}}
+    last = {"terminated": {"reason": "Error", "exitCode": 1}}
+    chain.cluster.pods[0] = pod("one", RELEASED, state=state, last=last)
+
+
+def _another_deployment(chain: Chain) -> None:
+    fresh = FakeCluster(OTHER)
+    chain.cluster.deployment, chain.cluster.pods = fresh.deployment, fresh.pods
+
+
+BROKEN: dict[str, tuple[Callable[[Chain], None], str, str]] = {
+    "the tag was moved": (_moved_tag, "tag", "Move it back"),
+    "the tag was deleted": (_deleted_tag, "tag", "push it again"),
+    "the branch was rewritten": (_rewritten, "commit", "was the branch rewritten"),
+    "the run was deleted": (lambda c: _held(c, tags={}), "run", "no such run"),
+    "the run is another release's": (lambda c: _held(c, tags={RUN: "churn-0.9.0"}), "run", "of churn-0.9.0"),
+    "the version was deleted": (lambda c: _held(c, versions={}), "registered version", "does not have it"),
+    "the version is of another run": (
+        lambda c: _held(c, versions={"3": "2" * 32}),
+        "registered version",
+        "it is of run 2222",
+    ),
+    "the image was deleted": (lambda c: _held(c, labels=None), "digest", "does not have it"),
+    "the image is of another commit": (
+        lambda c: _labels(c, commit="e" * 40),
+        "digest",
+        "the image's commit is eee",
+    ),
+    "the image is of other data": (lambda c: _labels(c, data="e" * 64), "digest", "the image's data hash is eee"),
+    "the overlay was edited": (_hand_edited_digest, "overlay", "its ledger sha256:aaaa"),
+    "nothing follows the overlay": (lambda c: _set(c, application=None), "reconciler", "kubectl apply -f k8s/rec"),
+    "the reconciler follows something else": (
+        lambda c: _sync(c, revision="9" * 40),
+        "reconciler",
+        "does not have",
+    ),
+    "the cluster differs from the commit": (lambda c: _sync(c, status="OutOfSync"), "reconciler", "OutOfSync"),
+    "the Deployment was deleted": (lambda c: _set(c, deployment=None), "deployment", "is not there"),
+    "the Deployment was edited": (_another_deployment, "deployment", "it names sha256:ffff"),
+    "a pod crashes": (_crash, "pods", "exit code 1"),
+    "a pod runs another image": (
+        lambda c: _set(c, pods=[pod("one", RELEASED), pod("two", OTHER)]),
+        "pods",
+        "it runs sha256:ffff",
+    ),
+    "the Service leads nowhere": (lambda c: _set(c, told=None), "answer", "leads to nothing"),
+    "the server says another run": (lambda c: _told(c, run_id="2" * 32), "answer", "run_id 2222"),
+    "the server says other data": (lambda c: _told(c, data_hash=None), "answer", "data_hash None"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_the_first_broken_link_is_named(chain: Chain, case: str) -> None:
+    breaks, name, why = BROKEN[case]
+    breaks(chain)
+    links = chain.followed()
+    first = first_broken(links.values())
+    assert first, links
+    assert first.name == name, first
+    assert why in first.why
+    before = ALL[: ALL.index(name)]
+    assert {links[one].standing for one in before} <= {Standing.HOLDS}, links
+
+
+def test_an_overlay_that_tells_the_server_no_digest_is_broken(chain: Chain) -> None:
+    if renderer_or_none() is None:
+        pytest.skip("kustomize is absent: put it on the PATH")
+    _no_replacement(chain)
+    first = first_broken(chain.followed().values())
+    assert first
+    assert (first.name, "tells the server the digest" in first.why) == ("overlay", True)
+
+
+def test_a_rollout_under_way_breaks_nothing(chain: Chain) -> None:
+    assert chain.cluster.deployment
+    chain.cluster.pods[0] = pod("one", None, state={"waiting": {"reason": "ContainerCreating"}})
+    links = chain.followed()
+    assert first_broken(links.values()) is None
+    assert links["pods"].standing is Standing.MOVING
+
+
+def test_a_commit_that_the_reconciler_has_not_seen_yet_breaks_nothing(chain: Chain) -> None:
+    _sync(chain, revision=chain.commit)
+    links = chain.followed()
+    assert links["reconciler"].standing is Standing.MOVING
+    assert "has not seen" in links["reconciler"].why
+
+
+def test_who_is_not_asked_is_unseen_and_proves_nothing(chain: Chain) -> None:
+    chain.held.down = "the registry does not answer"
+    links = chain.followed(cluster=False, runs=False)
+    assert first_broken(links.values()) is None
+    unseen = [name for name, link in links.items() if link.standing is Standing.UNSEEN]
+    assert unseen == ["run", "digest", "reconciler"]
+
+
+def test_a_cluster_that_does_not_answer_is_unseen(chain: Chain) -> None:
+    chain.cluster.refuses = "the cluster does not answer"
+    links = chain.followed()
+    assert first_broken(links.values()) is None
+    assert links["pods"].why == "the cluster does not answer"
+
+
+def test_flux_names_the_branch_before_the_commit(chain: Chain) -> None:
+    assert chain.cluster.application
+    revision = chain.cluster.application["status"]["sync"]["revision"]
+    chain.cluster.application["status"] = {"lastAppliedRevision": f"main@sha1:{revision}"}
+    assert chain.followed()["reconciler"] == Link("reconciler", Standing.HOLDS, revision)
+
+
+def shown(chain: Chain, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """The command, beside an API server that has the cluster's objects."""
+    need_program("kubectl", "put kubectl on the PATH")
+    answers = {path: (200, found) for path, found in chain.cluster.held().items() if found is not None}
+    with answering(answers) as address:
+        variables = {"KUBECONFIG": str(kubeconfig(folder, address)), "HOME": str(folder), "COLUMNS": "200"}
+        return generator("status", "--chain", *flags, cwd=chain.root, **variables)
+
+
+def test_the_command_says_what_holds_and_what_could_not_be_seen(chain: Chain, tmp_path: Path) -> None:
+    done = shown(chain, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "churn in production: no broken link" in done.stdout
+    cells = [line.split() for line in done.stdout.splitlines()]
+    standing = {cell[0]: cell[1] for cell in cells if len(cell) > 1}
+    assert (standing["tag"], standing["pods"], standing["digest"]) == ("holds", "holds", "unseen")
+
+
+def test_a_broken_chain_ends_with_1_and_names_the_link(chain: Chain, tmp_path: Path) -> None:
+    _crash(chain)
+    done = shown(chain, tmp_path, "--json")
+    assert done.returncode == 1, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["model"], row["environment"]) == ("churn", "production")
+    assert [link["name"] for link in row["links"] if link["standing"] == "broken"] == ["pods"]
