@@ -60,6 +60,7 @@ class PrivateIndex:
     login: str = SECRET
     refusal: int = 401  # what a request without the login is answered
     port: int = 0
+    files_at: str = "../../files"  # where the page says that files are
     asked: list[tuple[str, str, bool]] = field(default_factory=list)  # method, path, whether a login came along
 
     @property
@@ -78,7 +79,7 @@ class PrivateIndex:
 
     def _page(self) -> str:
         links = (
-            f'<a href="../../files/{name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">{name}</a>'
+            f'<a href="{self.files_at}/{name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">{name}</a>'
             for name, path in self.files.items()
         )
         return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>"

@@ -10,7 +10,7 @@ from generator.errors import GeneratorError, Unreachable
 from generator.ports import PackageIndex
 
 _REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
-_NO_ANSWER = re.compile(
+NO_ANSWER = re.compile(
     r"error sending request|Failed to fetch|Request failed after|dns error|timed out|client error \(Connect\)"
     r"|HTTP status (server|client) error|invalid peer certificate",
     re.IGNORECASE,
@@ -51,14 +51,17 @@ def secrets(indexes: Sequence[PackageIndex]) -> list[str]:
     return found
 
 
-def failure(output: str, indexes: Sequence[PackageIndex]) -> GeneratorError | None:
-    """The error where uv's `output` says that a private index refused, or did not answer; else None."""
+def failure(output: str, reason: str, indexes: Sequence[PackageIndex]) -> GeneratorError | None:
+    """The error where uv's `output` says that a private index refused, or did not answer; else None.
+
+    `reason` is what of the output a person should read.
+    """
     for line in output.splitlines():
         refused = _REFUSED.search(line)
         if refused and (index := _named(line, indexes)):
             return refusal(index, refused[1])
-    if _NO_ANSWER.search(output) and (index := _named(output, indexes)):
-        return no_answer(index, " ".join(output.split())[:600])
+    if NO_ANSWER.search(output) and (index := _named(output, indexes)):
+        return no_answer(index, f"uv says: {reason}")
     return None
 
 

@@ -27,11 +27,6 @@ COMPILE_SECONDS = 900.0
 # No uv.toml and no [tool.uv] of a folder above or of the user: a release would then differ from its rehearsal, and
 # the lock could not tell. Variables such as UV_DEFAULT_INDEX count.
 _PLAIN = ("--color", "never", "--no-progress", "--no-config")
-_NETWORK = re.compile(
-    r"error sending request|Failed to fetch|Request failed after|dns error|timed out|client error \(Connect\)"
-    r"|HTTP status (server|client) error|invalid peer certificate",
-    re.IGNORECASE,
-)
 _NO_PYTHON = r"No interpreter found|python-build-standalone|No download found|Failed to inspect Python interpreter"
 _PLATFORMS = {"linux/amd64": "x86_64-manylinux_2_28", "linux/arm64": "aarch64-manylinux_2_28"}
 # What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else. A cut-off
@@ -199,9 +194,9 @@ def _compile(
 
 
 def _compile_failed(stderr: str, indexes: Sequence[PackageIndex]) -> GeneratorError:
-    if refused := private.failure(stderr, indexes):
+    if refused := private.failure(stderr, _reason(stderr), indexes):
         return refused
-    if _NETWORK.search(stderr):
+    if private.NO_ANSWER.search(stderr):
         return Unreachable(f"the package index did not answer; try again. uv says: {_reason(stderr)}")
     return Unresolvable(_reason(stderr))
 
@@ -215,9 +210,9 @@ def _install_failed(lock: Path, ended: Ended, indexes: Sequence[PackageIndex]) -
             f"a package is not the one that {lock.name} names: its hash differs. Run `generator lock` if its "
             f"files were replaced on purpose; otherwise somebody tampers with them. uv says: {_reason(output)}"
         )
-    if refused := private.failure(output, indexes):
+    if refused := private.failure(output, _reason(output), indexes):
         return refused
-    if _NETWORK.search(output):
+    if private.NO_ANSWER.search(output):
         return Unreachable(f"the package index did not answer; try again. uv says: {_reason(output)}")
     return GeneratorError(f"{lock.name} cannot be installed here. uv says: {_reason(output)}")
 

@@ -23,7 +23,6 @@ class Allowed:
     job: str  # its id
     rights: tuple[str, ...] = (READ,)
     secrets: str | None = None  # that it may read
-    shared_with: str | None = None  # the job that must read the same secrets, too
     token: bool = False  # whether it may read its own token
     environment: str | None = None  # where its secrets and the identity that it shows come from
     always_there: bool = False  # whether it has that environment without secrets and identity, too
@@ -32,6 +31,7 @@ class Allowed:
     queues: bool = False  # whether it waits for others of its group, and is never ended by them
     any_runner: bool = False
     any_outcome: bool = False  # whether it may run after a job that failed
+    shared_with: str | None = None  # the job that must read the same secrets, too
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ uv, the index and its login are real; no package of this name is on PyPI.
 from __future__ import annotations
 
 import base64
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,6 +237,38 @@ def test_what_is_fetched_is_what_the_lock_names(index: PrivateIndex, tmp_path: P
     index.files[found.name].write_bytes(b"tampered with")
     with pytest.raises(GeneratorError, match=r"from corp-x is not what the image's lock names"):
         IndexFiles().fetch(another, python="3.11", platform="linux/amd64", indexes=asked(index.url), folder=folder)
+
+
+def test_a_login_stays_with_its_index(index: PrivateIndex, tmp_path: Path) -> None:
+    """Where the index links to another server, as those do that keep files in a store of their own."""
+    with private_index(tmp_path / "elsewhere", login="") as elsewhere:
+        index.files_at = f"http://127.0.0.1:{elsewhere.port}/private/files"
+        lock = Uv().compile(PACKAGE, python="3.11", folder=tmp_path, indexes=asked(index.url))
+        IndexFiles().fetch(
+            lock, python="3.11", platform="linux/amd64", indexes=asked(index.url), folder=tmp_path / "files"
+        )
+        assert len(list((tmp_path / "files").iterdir())) == 1
+        assert elsewhere.asked
+        assert not any(login for _, _, login in elsewhere.asked)
+        assert all(login for _, path, login in index.asked if path.endswith("/"))
+
+
+def test_a_package_without_wheels_is_fetched_as_its_source(index: PrivateIndex, tmp_path: Path) -> None:
+    path = tmp_path / f"{MODULE}-2.0.0.tar.gz"
+    info = f"Metadata-Version: 2.2\nName: {PACKAGE}\nVersion: 2.0.0\n".encode()
+    project = f"[project]\nname = '{PACKAGE}'\nversion = '2.0.0'\n".encode()
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in (("PKG-INFO", info), ("pyproject.toml", project)):
+            item = tarfile.TarInfo(f"{MODULE}-2.0.0/{name}")
+            item.size = len(content)
+            archive.addfile(item, io.BytesIO(content))
+    index.files = {path.name: path}
+    lock = Uv().compile(PACKAGE, python="3.11", folder=tmp_path, indexes=asked(index.url))
+    assert "==2.0.0" in lock
+    IndexFiles().fetch(
+        lock, python="3.11", platform="linux/amd64", indexes=asked(index.url), folder=tmp_path / "files"
+    )
+    assert [found.name for found in (tmp_path / "files").iterdir()] == [path.name]
 
 
 def test_the_context_has_packages_and_the_build_needs_no_index(tmp_path: Path) -> None:
