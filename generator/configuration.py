@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from generator.config.addresses import canonical
-from generator.config.model import Workspace
+from generator.config.model import Model, Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.overlay import image_of, image_problems
 from generator.ports import Renderer
@@ -18,24 +18,28 @@ from generator.sources import SOURCE, Source, read_source
 from generator.validate import changed_overlay_problems, overlay_problems
 
 
-def check_checkout(workspace: Workspace, root: Path, *, top: Path, origins: Collection[str]) -> None:
-    """Raises GeneratorError where the overlays of `workspace` do not belong into `root`.
+def models_of(workspace: Workspace, root: Path, *, top: Path, origins: Collection[str]) -> list[Model]:
+    """The models whose overlays belong into the checkout `root`. Raises GeneratorError where it is none of theirs.
 
     `top` is where the Git repository of `root` begins, `origins` what its remote is called, without logins.
     """
-    wanted = sorted({str(model.overlays_url) for model in workspace if model.separate})
-    if not wanted:
+    elsewhere = [model for model in workspace if model.separate]
+    if not elsewhere:
         raise GeneratorError("--into is for deploy.repository: https://…, and no model.yaml here names one")
-    if len(wanted) > 1:
-        raise GeneratorError(f"the models name several configuration repositories ({', '.join(wanted)}): name one")
+    urls = " or ".join(sorted({str(model.overlays_url) for model in elsewhere}))
     if top.resolve() != root.resolve():
-        raise GeneratorError(f"{root} is not the root of a Git repository: name the checkout of {wanted[0]}")
+        raise GeneratorError(f"{root} is not the root of a Git repository: name the checkout of {urls}")
     if workspace.root.resolve().is_relative_to(root.resolve()):
-        raise GeneratorError(f"{root} is this very repository: name the checkout of {wanted[0]}")
-    if origins and canonical(wanted[0]) not in {canonical(origin) for origin in origins}:
+        raise GeneratorError(f"{root} is this very repository: name the checkout of {urls}")
+    known = {canonical(origin) for origin in origins}
+    if not known and " or " in urls:
+        raise GeneratorError(f"{root} has no remote `origin` that says which it is: {urls}")
+    found = [model for model in elsewhere if not known or canonical(str(model.overlays_url)) in known]
+    if not found:
         raise GeneratorError(
-            f"{root} was cloned from {min(origins)}, but deploy.repository is {wanted[0]}: name its checkout"
+            f"{root} was cloned from {min(origins)}, but deploy.repository is {urls}: name its checkout"
         )
+    return found
 
 
 def sources(root: Path) -> list[Source]:

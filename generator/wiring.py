@@ -32,6 +32,7 @@ from generator.artifacts import (
     Store,
     TrainedModel,
 )
+from generator.config.addresses import https_of
 from generator.config.model import Model, Workspace
 from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
@@ -227,7 +228,7 @@ def _merged(release: Release) -> Callable[[str], bool]:
 
 def deployer(root: Path, folder: Path, world: World, model: Model) -> Deployer:
     """What changes an environment of `model`, whose repository is in `root`, by a clone made in `folder`."""
-    source = world.source or (model.overlays_url if model.separate else GitRepository(root).origin())
+    source = world.source or (_elsewhere(model) if model.separate else GitRepository(root).origin())
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
     return Deployer(
@@ -238,6 +239,12 @@ def deployer(root: Path, folder: Path, world: World, model: Model) -> Deployer:
         reporter=world.reporter,
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+def _elsewhere(model: Model) -> str:
+    """The configuration repository's address: a runner's token opens https alone."""
+    url = str(model.overlays_url)
+    return https_of(url) if "GITHUB_ACTIONS" in os.environ else url
 
 
 def pushing(folder: Path, author: tuple[str, str] | None = None) -> GitRepository:
@@ -253,7 +260,7 @@ def home_of(model: Model, root: Path, folder: Path) -> Path:
     if not model.separate:
         return root
     clone = pushing(folder)
-    clone.clone(str(model.overlays_url), branch=model.overlays_branch)
+    clone.clone(_elsewhere(model), branch=model.overlays_branch)
     check_owner(folder, model)
     return folder / model.home
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 from generator.cli.options import repository_option
 
 if TYPE_CHECKING:
-    from generator.config.model import Workspace
+    from generator.config.model import Model, Workspace
     from generator.files import Comparison
 
 
@@ -36,7 +36,8 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
     workspace = load(root)
     if problems := workspace_problems(workspace, locks=False):
         raise InvalidInput(problems)
-    compared = list(_compared(workspace, into))
+    there = _belonging(workspace, into) if into else []
+    compared = list(_compared(workspace, into, there))
     if mode is None:
         for _, comparison in compared:
             refuse_foreign(comparison)
@@ -44,8 +45,7 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
         _show(comparison, _prefix(root, place), with_diff=mode == "diff", hand_edits=mode is None)
         if mode is None:
             apply(place, comparison)
-    if into is None:
-        _say_elsewhere(workspace)
+    _say_elsewhere([model for model in workspace if model.separate and model not in there])
     if mode == "check" and not all(comparison.clean for _, comparison in compared):
         again = f"generator generate --into {into}" if into else "generator generate"
         click.echo(f"stale: run `{again}` and commit the result", err=True)
@@ -53,39 +53,42 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
     return 0
 
 
-def _compared(workspace: Workspace, into: Path | None) -> Iterator[tuple[Path, Comparison]]:
-    """Folders, and how each differs from what it should hold; all is looked at before anything is written."""
+def _belonging(workspace: Workspace, into: Path) -> list[Model]:
+    """The models whose overlays belong there. The origin counts as it is written, and as Git rewrites it."""
     from generator.adapters.git import GitRepository
     from generator.adapters.git_state import GitState
-    from generator.adapters.installation import install_source
     from generator.adapters.shell import without_logins
-    from generator.configuration import check_checkout
+    from generator.configuration import models_of
+
+    given = (GitState(into).origin(), without_logins(GitRepository(into).origin() or ""))
+    top = GitRepository(into).top_level()
+    return models_of(workspace, into, top=top, origins={origin for origin in given if origin})
+
+
+def _compared(
+    workspace: Workspace, into: Path | None, there: Iterable[Model]
+) -> Iterator[tuple[Path, Comparison]]:
+    """Folders, and how each differs from what it should hold; all is looked at before anything is written."""
+    from generator.adapters.installation import install_source
     from generator.generate import compare_check, compare_home, compare_workspace
 
     install = install_source(workspace)
     yield workspace.root, compare_workspace(workspace, install=install)
     if into is not None:
-        # As it is written, and as Git rewrites it (url.*.insteadOf).
-        given = (GitState(into).origin(), without_logins(GitRepository(into).origin() or ""))
-        top = GitRepository(into).top_level()
-        check_checkout(workspace, into, top=top, origins={origin for origin in given if origin})
         yield into, compare_check(into, install=install)
-        for model in workspace:
-            if model.separate:
-                yield into / model.home, compare_home(workspace, model, into)
+        for model in there:
+            yield into / model.home, compare_home(workspace, model, into)
 
 
 def _prefix(root: Path, place: Path) -> str:
     return "" if place == root else f"{place}/"
 
 
-def _say_elsewhere(workspace: Workspace) -> None:
-    """What is not written here, and how it is."""
-    names = [model.name for model in workspace if model.separate]
-    if names:
-        where = next(model.overlays_url for model in workspace if model.separate)
-        whose = f"k8s/ of {', '.join(names)}" if len(workspace.models) > 1 else "k8s/"
-        click.echo(f"{whose} belongs into {where}: `generator generate --into CHECKOUT` writes it into a checkout")
+def _say_elsewhere(models: Iterable[Model]) -> None:
+    """What is not written, and how it is."""
+    for model in models:
+        where = f"k8s/ of {model.name} belongs into {model.overlays_url}"
+        click.echo(f"{where}: `generator generate --into CHECKOUT` writes it into a checkout")
 
 
 # What `generate` says that it did, where --check says what is to be done.

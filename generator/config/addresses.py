@@ -18,13 +18,16 @@ def host_of(address: str) -> str:
 
 
 def owner_and_name(url: str) -> tuple[str, str] | None:
-    """Of https://HOST/OWNER/NAME; None for any other form."""
-    match = re.fullmatch(r"https://[^/@]+/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?", url)
+    """Of https://HOST/OWNER/NAME or ssh://git@HOST/OWNER/NAME; None for any other form."""
+    match = re.fullmatch(r"https://[^/@]+/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?", https_of(url))
     return (match[1], match[2]) if match and match[2] not in (".", "..") else None
 
 
+def https_of(url: str) -> str:
+    """The same repository as a token and a browser reach it."""
+    return re.sub(r"^ssh://git@([^/:]+)(:\d+)?/", r"https://\1/", url)
+
+
 def commit_url(url: str | None, commit: str) -> str | None:
-    """Where a person sees `commit`; None where the repository has no https address."""
-    if url is None or not url.startswith("https://"):
-        return None
-    return f"{url.removesuffix('.git')}/commit/{commit}"
+    """Where a person sees `commit`; None where no address is known."""
+    return f"{https_of(url).removesuffix('.git')}/commit/{commit}" if url else None

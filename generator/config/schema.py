@@ -248,7 +248,7 @@ class Deploy(Section):
 
     engine: Literal["argocd", "flux", "none"] = Field("none", description="The cluster's reconciler.")
     repository: Literal["same"] | t.GitUrl = Field(
-        "same", description="Repository of the overlays: this one, or the https:// address of another."
+        "same", description="Repository of the overlays: this one, or the address of another."
     )
     branch: t.Branch | None = Field(
         None, description="The branch there, where `repository` is another one; default: `repository.branch`."

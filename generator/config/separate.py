@@ -22,7 +22,8 @@ def separation_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
             yield ("deploy", "branch"), f"{message}; leave it out"
         return
     if owner_and_name(other) is None:
-        yield _REPOSITORY, "deploy.repository must be https://HOST/OWNER/NAME: an App's token opens no other form"
+        form = "https://HOST/OWNER/NAME or ssh://git@HOST/OWNER/NAME"
+        yield _REPOSITORY, f"deploy.repository must be {form}: an App's token is for such a repository"
     if config.deploy.push.mode not in REACHING:
         message = "is another repository, where a workflow's own token may not write: set deploy.push.mode to app"
         yield _REPOSITORY, f"deploy.repository {message}"

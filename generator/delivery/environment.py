@@ -92,5 +92,4 @@ class Environment:
 
     def _source(self, entry: Entry) -> str:
         """Where the commit is that was trained, for who reads the log of another repository."""
-        url = self.model.config.repository.url
-        return commit_url(url, entry.commit) or f"{url} {entry.commit}"
+        return commit_url(self.model.config.repository.url, entry.commit) or entry.commit

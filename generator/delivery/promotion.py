@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from generator.config.addresses import https_of
 from generator.config.model import Model
 from generator.delivery.environment import Environment
 from generator.delivery.landing import Deployer, Landed, land
@@ -55,9 +56,9 @@ def promotion_branch(model: str, environment: str) -> str:
 
 
 def compare_link(model: Model, branch: str) -> str | None:
-    """Where a person opens the pull request of `branch`; None where model.yaml names no https address."""
-    url = model.overlays_url
-    if url is None or not url.startswith("https://"):
+    """Where a person opens the pull request of `branch`; None where model.yaml names no address."""
+    url = https_of(model.overlays_url or "")
+    if not url.startswith("https://"):
         return None
     return f"{url.removesuffix('.git')}/compare/{model.overlays_branch}...{branch}?expand=1"
 

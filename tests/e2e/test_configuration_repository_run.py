@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.e2e.forge import Forge
 from tests.e2e.rehearsals import rehearsed, repository
 from tests.e2e.test_workflows_run import image_in, scaffolded, vendor
 from tests.generator.configurations import CONFIGURATION, Shared
+from tests.generator.github.repository import Repository
 from tests.generator.github.server import TOKEN, GitHubServer, serving
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
@@ -48,7 +50,7 @@ runs:
       run: |
         test -n "$KEY"
         echo "asked for a token of $FOR"
-        echo "token=made-up" >> "$GITHUB_OUTPUT"
+        echo "token=TOKEN" >> "$GITHUB_OUTPUT"
 """
 
 
@@ -60,7 +62,7 @@ def runner(folder: Path) -> str:
     shutil.copytree(found.parent / "actions", folder / "actions")
     action = folder / "actions/actions/create-github-app-token"
     action.mkdir(exist_ok=True)
-    (action / "action.yml").write_text(TOKEN_ACTION)
+    (action / "action.yml").write_text(TOKEN_ACTION.replace("=TOKEN", f"={TOKEN}"))
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -73,6 +75,7 @@ class Story:
     said: dict[str, str] = field(default_factory=dict)  # by what was run
     seen: dict[str, dict[str, str]] = field(default_factory=dict)  # by moment: what each overlay runs
     begin: str = ""  # of the code's branch
+    proposed: list[dict[str, Any]] = field(default_factory=list)  # pull requests of the configuration repository
 
     def look(self, moment: str) -> None:
         place = self.shared.folder / f"cluster-{moment}"
@@ -96,11 +99,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     }
     secrets = {"GITHUB_TOKEN": TOKEN, "TAGSHIP_APP_PRIVATE_KEY": "a key"}
     begin = _moved(root, host, shared)
-    with serving(GitHubServer()) as github:
+    other = GitHubServer(repository=Repository(name="deployments"))
+    with serving(GitHubServer()) as github, serving(other):
         forge = Forge(folder, "acme/churn", env, secrets, {"TAGSHIP_APP_CLIENT_ID": "an id"}, github.url)
         told = Story(forge, shared, begin=begin)
-        _tell(told, root, shared)
-    assert not github.violations, "\n".join(github.violations)
+        _tell(told, root, shared, other.url)
+    assert not [*github.violations, *other.violations]
+    told.proposed = other.repository.pulls
     return told
 
 
@@ -119,7 +124,7 @@ def _moved(root: Path, host: str, shared: Shared) -> str:
     return commit_all(root, "Move the manifests")
 
 
-def _tell(story: Story, root: Path, shared: Shared) -> None:
+def _tell(story: Story, root: Path, shared: Shared, other: str) -> None:
     forge = story.forge
     forge.create()
     git(root, "remote", "set-url", "origin", str(forge.bare))
@@ -134,7 +139,8 @@ def _tell(story: Story, root: Path, shared: Shared) -> None:
     _deploy_another(root, story.begin, shared)
     story.said["promote again"] = forge.dispatch("promote.yml", environment="production")  # run 2
     story.look("second")
-    story.said["propose"] = forge.dispatch("promote.yml", environment="edge")  # run 3
+    # Its stand-in is one repository, and this run asks for a pull request in the other one.
+    story.said["propose"] = replace(forge, api=other).dispatch("promote.yml", environment="edge")  # run 3
     story.said["rollback"] = forge.dispatch("rollback.yml", environment="production", reason="bad")  # run 4
     story.look("rolled back")
 
@@ -169,6 +175,9 @@ def test_promotions_and_a_rollback_land_there(story: Story) -> None:
     assert story.seen["rolled back"]["production"] == story.seen["released"]["staging"]
     assert story.shared.log()[0] == "Roll churn back from 1.1.0 to 1.0.0 in production"
     assert "waits on tagship/churn/edge" in story.said["propose"]
+    assert [(pull["head"]["ref"], pull["base"]["ref"]) for pull in story.proposed] == [
+        ("tagship/churn/edge", "main")
+    ]
     assert "deleted tagship/churn/edge" in story.said["rollback"]
 
 

@@ -15,14 +15,18 @@ import pytest
 from generator.adapters.ecr_repository import StoredImage
 from generator.artifacts import Rollout, Store
 from generator.config.model import load
-from generator.errors import InvalidInput
+from generator.delivery.promotion import compare_link
+from generator.errors import GeneratorError, InvalidInput
+from generator.plan.overlays import plan_kubernetes
+from generator.promoting import require_approval
 from generator.pruning import sort_images
+from generator.render import text_of
 from tests import parts
-from tests.generator.configurations import CONFIGURATION, Code, Shared, separate
+from tests.generator.configurations import CONFIGURATION, INSTALL, Code, Shared, separate
 from tests.generator.github.server import GitHubServer
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
-from tests.generator.workspaces import model_yaml, write
+from tests.generator.workspaces import SCRIPT, model_yaml, write
 
 GATED = "gate: {metrics: {accuracy: {min: 0.5}}}\n"
 
@@ -84,7 +88,7 @@ def test_two_repositories_share_it_and_leave_each_other_alone(shared: Shared) ->
 def test_generate_says_what_it_does_not_write_and_writes_it_into_a_checkout(shared: Shared) -> None:
     code = Code(shared)
     said = code.done("generate")
-    assert f"k8s/ belongs into {CONFIGURATION}: `generator generate --into CHECKOUT` writes it" in said
+    assert f"k8s/ of churn belongs into {CONFIGURATION}: `generator generate --into CHECKOUT` writes it" in said
     assert not (code.root / "k8s").exists()
     into = ("--into", str(shared.checkout))
     assert code.run("generate", "--check", *into).returncode == 1
@@ -161,7 +165,7 @@ def test_its_check_refuses_what_contradicts_itself(shared: Shared) -> None:
     ("old", "new", "message"),
     [
         ("push: {mode: app},\n", "\n", "a workflow's own token may not write: set deploy.push.mode to app"),
-        (CONFIGURATION, "ssh://git@github.com/acme/d", "must be https://HOST/OWNER/NAME"),
+        (CONFIGURATION, "https://github.com/acme", "must be https://HOST/OWNER/NAME or ssh://git@HOST"),
         (CONFIGURATION, "https://example.com/acme/d", "is on example.com, which no token of github.com opens"),
         (CONFIGURATION, "https://github.com/acme/churn.git", "is this very repository: write same"),
         ("repository: {url: https://github.com/acme/churn}\n", "", "needs repository.url"),
@@ -268,3 +272,68 @@ def test_doctor_looks_whether_the_branch_is_there(shared: Shared) -> None:
     code.done("generate", "--into", str(shared.checkout))
     shared.push("Add churn")
     assert "the configuration repository" not in code.run("doctor").stdout
+
+
+def test_of_a_workspace_those_are_written_that_belong_into_the_checkout(tmp_path: Path) -> None:
+    root, into = tmp_path / "code", tmp_path / "into"
+    root.mkdir()
+    into.mkdir()
+    (root / "tagship.yaml").write_text("models: [models/*]\nrepository: {url: https://github.com/acme/models}\n")
+    wanted = {"churn": CONFIGURATION, "demand": "https://github.com/acme/others"}
+    for name, url in wanted.items():
+        (root / "models" / name).mkdir(parents=True)
+        more = f"deploy: {{repository: {url}, push: {{mode: app}}}}\npipeline: {{install: '{INSTALL}'}}\n"
+        (root / "models" / name / "model.yaml").write_text(model_yaml(more, name=name))
+        (root / "models" / name / "train.py").write_text(SCRIPT)
+        (root / "models" / name / "requirements.txt").write_text("scikit-learn\n")
+    git(into, "init", "--quiet")
+    assert "says which it is" in generator("generate", "--into", str(into), cwd=root).stderr
+    git(into, "remote", "add", "origin", "git@github.com:acme/deployments.git")
+    done = generator("generate", "--into", str(into), cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "k8s/ of demand belongs into https://github.com/acme/others" in done.stdout
+    assert {path.name for path in into.iterdir()} == {".git", ".github", "churn"}
+
+
+def test_an_approval_is_looked_for_where_the_workflow_runs(tmp_path: Path, github: GitHubServer) -> None:
+    """GH_TOKEN is for the configuration repository there, and sees no environment of this one."""
+    text = separate().replace("production: {via: commit}", "production: {via: commit, approval: true}")
+    model = write(tmp_path, text).model(None)
+    given = {
+        **github.variables, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/churn",
+        "GITHUB_RUN_ATTEMPT": "1", "APPROVED_IN": "1", "GH_TOKEN": "of_the_other_repository",
+    }  # fmt: skip
+    own = {**given, "GITHUB_TOKEN": github.variables["GH_TOKEN"]}
+    with pytest.raises(GeneratorError, match="GitHub has no environment tagship-churn-production"):
+        require_approval(model, "production", own)
+    with pytest.raises(GeneratorError, match="no token for GitHub"):
+        require_approval(model, "production", given)
+
+
+def test_a_code_pull_requests_preview_says_where_the_manifests_are(shared: Shared) -> None:
+    parts.need_kustomize()
+    code = Code(shared)
+    code.done("generate")
+    commit_all(code.root, "Begin")
+    (code.root / "train.py").write_text(f"{SCRIPT}# better\n")
+    commit_all(code.root, "Improve")
+    said = code.done("preview", "--base", "HEAD~1")
+    assert f"The manifests of churn are in {CONFIGURATION}" in said
+    assert "No environment of any model is concerned." in said
+    assert "stale" not in said
+
+
+def test_flux_fetches_the_models_folder_alone_with_a_key_of_its_own(tmp_path: Path) -> None:
+    address = CONFIGURATION.replace("https://", "ssh://git@")
+    text = separate().replace("engine: argocd", "engine: flux").replace(CONFIGURATION, address)
+    model = write(tmp_path, text).model(None)
+    found = {file.path: text_of(file) for file in plan_kubernetes(model, {}) if "reconciler" in file.path}
+    staging = found["k8s/reconciler/staging.yaml"]
+    for line in (
+        f'url: "{address}"',
+        "    !/churn\n",
+        'path: "./churn/k8s/overlays/staging"',
+        'name: "churn-git"',
+    ):
+        assert line in staging
+    assert compare_link(model, "b") == f"{CONFIGURATION}/compare/main...b?expand=1"
