@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,6 @@ def command(root: Path, model_name: str | None, older_than: str, deletes: bool) 
 
     from generator.config.model import load
     from generator.pruning import age_of, open_repository, release_heads, sort_images
-    from generator.wiring import home_of
 
     age, workspace = age_of(older_than), load(root)
     with tempfile.TemporaryDirectory(prefix="tagship-prune-") as folder:
@@ -40,14 +40,8 @@ def command(root: Path, model_name: str | None, older_than: str, deletes: bool) 
             shared = model.image_repository
             heads = release_heads(workspace, shared, lambda branch: _head(root, Path(clone(), "head"), branch))
             repository = open_repository(model)
-            found = sort_images(
-                repository.images(),
-                heads,
-                shared,
-                now=datetime.now(UTC),
-                age=age,
-                home_of=lambda head, one: home_of(one, head.root, Path(clone(), "overlays")),
-            )
+            homes = partial(_home, lambda: Path(clone(), "overlays"))
+            found = sort_images(repository.images(), heads, shared, now=datetime.now(UTC), age=age, home_of=homes)
             _show(shared, found, older_than)
             if found.prunable and deletes:
                 repository.delete([image.digest for image in found.prunable])
@@ -74,6 +68,13 @@ def _head(root: Path, folder: Path, branch: str) -> Workspace:
         raise GeneratorError("this repository has no remote `origin`: its ledgers are there, and prune needs them")
     GitRepository(folder).clone(source, branch=branch)
     return load(folder)
+
+
+def _home(folder: Callable[[], Path], head: Workspace, model: Model) -> Path:
+    """What holds the k8s/ of `model`: `head`, or a clone in a new `folder`."""
+    from generator.wiring import home_of
+
+    return home_of(model, head.root, folder())
 
 
 def _show(repository: str, found: Sorted, older_than: str) -> None:

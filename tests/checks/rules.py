@@ -12,10 +12,9 @@ from typing import Any
 
 import yaml
 
-from generator.plan.credentials import DEPLOY_KEY
 from generator.plan.pins import PINS
 from generator.plan.workflows import RUNNER
-from tests.checks.allowed import APP_KEY, FROM_HASHES, INPUTS, SOURCE, WANTED_BY, Allowed, Kind, kind_of
+from tests.checks.allowed import FROM_HASHES, INPUTS, KEYS, SOURCE, WANTED_BY, Allowed, Kind, kind_of
 
 _USES = re.compile(r"^\s*(?:- )?uses:\s*(?P<rest>.*)$", re.MULTILINE)
 _PINNED = re.compile(r"(?P<action>[\w./-]+)@(?P<sha>[0-9a-f]{40}) # (?P<tag>v\d+\.\d+\.\d+)")
@@ -109,9 +108,9 @@ def _allowed(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterato
     for right in rights:
         if right not in row.rights:
             yield f"may not have `{right}`"
-        elif WANTED_BY.get(right, "") not in str(job) or (right == "contents: write" and APP_KEY in str(job)):
+        elif WANTED_BY.get(right, "") not in str(job):
             yield f"has `{right}` and no step that needs it"
-        elif right == "contents: write" and DEPLOY_KEY in secrets:
+        elif right == "contents: write" and any(re.fullmatch(KEYS, secret) for secret in secrets):
             yield f"pushes with a key, and has `{right}`"
     for secret in sorted(secrets):
         if not re.fullmatch(row.secrets or "", secret) or secret == "all":
