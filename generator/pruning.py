@@ -104,7 +104,7 @@ def age_of(text: str) -> timedelta:
 def _named(workspace: Workspace, models: list[Model], here: list[Model]) -> set[str]:
     """Every digest that the ledgers of `models` name: what runs, what ran, what was rejected.
 
-    Those `here` have all their ledgers on this branch; what it has of the others may be old, and keeps what it names.
+    Those `here` have all their ledgers on this branch; what it has of the others may be old, and counts, too.
     """
     problems = all_ledger_problems(workspace)
     for model in here:
