@@ -84,22 +84,25 @@ def released(model: Model, entry: Entry, before: Entry | None, notes: Notes, whe
     return News("\n".join(filter(None, lines)), (state,), notes)
 
 
-def not_released(
-    model: Model, version: Version, needs: Needs, where: Where, ledger: Ledger | None, *, known: bool = True
-) -> News:
+def not_released(model: Model, version: Version, needs: Needs, where: Where, ledger: Ledger | None) -> News:
     """A release that failed. A version that may have reached the environment is not said to have failed there.
 
-    `known`: whether `ledger` is all that was released.
+    `ledger` is that of the branch's head: a job may fail after its commit has landed, and so may one after it. In a
+    configuration repository it is not known.
     """
-    jobs = ", ".join(failed(needs)) or "a job"
-    lines = [
-        f":x: {escaped(f'{model.name} {version}')} was not released: {escaped(jobs)} failed",
-        f"{link(where.run, 'The run')} says why, and how to go on",
-    ]
-    had = {entry.version for entry in (*ledger.history, ledger.current) if entry} if ledger else set()
-    if not known or str(version) in had:
+    jobs, what = ", ".join(failed(needs)) or "a job", escaped(f"{model.name} {version}")
+    first, why = model.targets[0].name, f"{link(where.run, 'The run')} says why, and how to go on"
+    if ledger and ledger.current and ledger.current.version == str(version):
+        text = f":warning: {what} is what {first} shall run, by a commit on the branch, yet {escaped(jobs)} failed"
+        return News(f"{text}\n{why}")
+    if ledger and str(version) in {entry.version for entry in ledger.history}:
+        return News(
+            f":x: {what} ran in {first} before; this run of it changed nothing: {escaped(jobs)} failed\n{why}"
+        )
+    lines = [f":x: {what} was not released: {escaped(jobs)} failed", why]
+    if model.separate:
         return News("\n".join(lines))
-    environment = deployment_environment(model, model.targets[0].name)
+    environment = deployment_environment(model, first)
     state = Deployed(model.tag(version), environment, "failure", f"{jobs} failed")
     return News("\n".join(lines), (state,))
 
@@ -131,12 +134,15 @@ def changed(model: Model, outcome: Outcome, where: Where) -> News:
     return News(text, (*gone, back))
 
 
-def not_changed(model: Model, kind: str, environment: str, needs: Needs, where: Where) -> News:
-    """A promotion or rollback that failed; what runs is what ran."""
+def not_changed(
+    model: Model, kind: str, environment: str, needs: Needs, where: Where, ledger: Ledger | None
+) -> News:
+    """A promotion or rollback that failed. What shall run there is what the branch's head says."""
     jobs = ", ".join(failed(needs)) or "a job"
+    runs = ledger.current.version if ledger and ledger.current else "nothing yet"
     text = (
-        f":x: the {kind} of {escaped(model.name)} in {environment} failed ({escaped(jobs)}): "
-        "what ran there runs on\n"
+        f":x: the {kind} of {escaped(model.name)} in {environment} failed ({escaped(jobs)}); "
+        f"what shall run there, by the branch: {runs}\n"
         f"{link(where.run, 'The run')} says why, and how to go on"
     )
     return News(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from generator.adapters.git import GitRepository
 from generator.announcing.news import News, Where, changed, not_changed, not_released, released
 from generator.announcing.notes import notes_of
@@ -18,13 +20,12 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
     """A release's end. Digest, metrics and the version before come from the ledger that the deploy committed."""
     model, git = release.model, GitRepository(release.root)
     if failed(needs) or any(job.result == "skipped" for job in needs.values()):
-        if model.separate:  # what ran there before this failed stands in a repository that this job has no key to
-            return not_released(model, release.version, needs, where, None, known=False)
-        head = f"refs/remotes/origin/{model.config.repository.branch}"
-        return not_released(model, release.version, needs, where, _ledger(git, model, head))
+        head = _head_ledger(git, model, model.targets[0].name)
+        return not_released(model, release.version, needs, where, head)
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
-    ledger = _handed_on(deployed) if model.separate else _ledger(git, model, deployed.overlay_commit)
+    first = model.targets[0].name
+    ledger = _handed_on(deployed) if model.separate else _ledger(git, model, first, deployed.overlay_commit)
     entry = ledger.current if ledger else None
     if ledger is None or entry is None or (entry.version, entry.digest) != (str(release.version), deployed.digest):
         raise GeneratorError(
@@ -36,11 +37,12 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
     return released(model, entry, before, notes, where, f"{seen.state}: {seen.detail}")
 
 
-def change_news(model: Model, kind: str, environment: str, needs: Needs, where: Where) -> News | None:
+def change_news(model: Model, kind: str, environment: str, needs: Needs, where: Where, root: Path) -> News | None:
     """A promotion's or rollback's end; None where nothing changed, and so nothing is told."""
     model.target(environment)
     if failed(needs):
-        return not_changed(model, kind, environment, needs, where)
+        ledger = _head_ledger(GitRepository(root), model, environment)
+        return not_changed(model, kind, environment, needs, where, ledger)
     outcome = read_outcome(needs, model=model.name, environment=environment)
     return changed(model, outcome, where) if outcome else None
 
@@ -50,8 +52,17 @@ def _handed_on(deployed: OverlayCommit) -> Ledger | None:
     return read_ledger(deployed.ledger, f"{deployed.overlay}/release.yaml") if deployed.ledger else None
 
 
-def _ledger(git: GitRepository, model: Model, commit: str) -> Ledger | None:
-    """The first environment's, as that commit has it."""
-    path = f"{model.overlay(model.targets[0].name)}/release.yaml"
+def _head_ledger(git: GitRepository, model: Model, environment: str) -> Ledger | None:
+    """The environment's, as the release branch had it when this job checked it out.
+
+    None with a configuration repository, too: this job has no key to that.
+    """
+    if model.separate:
+        return None
+    return _ledger(git, model, environment, f"refs/remotes/origin/{model.config.repository.branch}")
+
+
+def _ledger(git: GitRepository, model: Model, environment: str, commit: str) -> Ledger | None:
+    path = f"{model.overlay(environment)}/release.yaml"
     text = git.text_at(commit, path)
     return read_ledger(text, path) if text is not None else None

@@ -37,7 +37,7 @@ def command(kind: str, root: Path, model_name: str | None, tag: str | None, envi
     news = (
         release_news(release_of(workspace, tag), needs, where)
         if tag is not None
-        else change_news(workspace.model(model_name), kind, str(environment), needs, where)
+        else change_news(workspace.model(model_name), kind, str(environment), needs, where, root)
     )
     if news is None:
         click.echo("nothing changed: nobody is told")

@@ -43,7 +43,9 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
         model = load(root).model(model_name)
         source_of(model, environment)
         require_approval(model, environment, os.environ)
-        asked, terminal = Asked(environment, who(), version), Terminal()
+        # A workflow's run that is run again asks under the same name: what it did before, it hands on again.
+        asked = Asked(environment, who(), version, request=os.environ.get("GITHUB_RUN_ID"))
+        terminal = Terminal()
         by_commit = model.target(environment).settings.via == "commit"
         with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
             bring, clone = promote if by_commit else propose, Path(folder, "clone")
@@ -62,6 +64,8 @@ def _report(model: Model, done: Promotion, text: str, *, by_commit: bool) -> Non
     told = f"{model.name} in {done.evidence.environment}: {done.evidence.entry.version}"
     if not done.changed:
         click.echo(f"{told} runs there already")
+        if done.again:
+            _hand_on(done, None)
         return
     url = None
     if by_commit:

@@ -50,7 +50,8 @@ def command(environment: str, reason: str, to: str | None, root: Path, model_nam
             done = rollback(model, wanted, with_)
     if done:
         _hand_on(model.name, wanted, done)
-        click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again")
+        before = ", since an attempt before" if done.again else ""
+        click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again{before}")
         click.echo(f"commit {done.commit[:12]}; pull it, and release the fix as a higher version than {done.bad}")
 
 

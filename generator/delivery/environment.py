@@ -78,8 +78,8 @@ class Environment:
         if problems := image_problems(objects, name=name, repository=repository, digest=digest):
             raise GeneratorError("\n".join(f"{self.overlay} {problem}" for problem in problems))
 
-    def message(self, title: str, entry: Entry, because: str | None = None) -> str:
-        """A commit's message: its title, why, and what it brings as trailers."""
+    def message(self, title: str, entry: Entry, because: str | None = None, *, request: str | None = None) -> str:
+        """A commit's message: its title, why, and what it brings as trailers; `request` names the asking."""
         return (
             f"{title}\n" + (f"\n{because}\n" if because else "") + f"\nTagship-Model: {self.model.name}\n"
             f"Tagship-Environment: {self.target.name}\n"
@@ -88,8 +88,17 @@ class Environment:
             f"Tagship-Run: {entry.run}\n"
             f"Tagship-Commit: {entry.commit}\n"
             + (f"Tagship-Source: {self._source(entry)}\n" if self.model.separate else "")
+            + (f"{_mark(request)}\n" if request else "")
         )
 
     def _source(self, entry: Entry) -> str:
         """Where the commit is that was trained, for who reads the log of another repository."""
         return commit_url(self.model.config.repository.url, entry.commit) or entry.commit
+
+    def done_before(self, request: str | None) -> str | None:
+        """The commit of this request, where it was carried out already."""
+        return self.with_.git.find_commit(_mark(request), self.ledger_path) if request else None
+
+
+def _mark(request: str) -> str:
+    return f"Tagship-Request: {request}"

@@ -26,6 +26,7 @@ class Asked:
     environment: str
     by: str
     version: str | None = None  # only this one, whatever the environment before runs by now
+    request: str | None = None  # names the asking, such as a workflow's run
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Promotion:
     commit: str
     branch: str
     changed: bool  # False: the environment runs it already
+    again: bool = False  # and that by this request's own commit
 
 
 def promotion_branch(model: str, environment: str) -> str:
@@ -127,10 +129,11 @@ class _Edit:
         self.model, self.name, self.asked, self.with_ = model, model.name, asked, with_
         source_of(model, asked.environment)
         self.evidence: Evidence | None = None
+        self.again = False
 
     def promotion(self, landed: Landed, branch: str) -> Promotion:
         assert self.evidence is not None
-        return Promotion(self.evidence, landed.commit, branch, landed.changed)
+        return Promotion(self.evidence, landed.commit, branch, landed.changed, again=self.again)
 
     def __call__(self, _head: str) -> Landed:
         found = Environment(self.model, self.asked.environment, self.with_)
@@ -138,6 +141,8 @@ class _Edit:
         entry = _candidate(source.ledger, self.asked)
         current = found.ledger.current
         there = current is not None and (current.version, current.digest) == (entry.version, entry.digest)
+        if there and found.with_.git.last_change(found.ledger_path) == found.done_before(self.asked.request):
+            self.again, current = True, next(iter(found.ledger.history), None)
         passed = () if there else self._judged(found, entry)
         self.evidence = Evidence(self.name, source.target.name, found.target.name, entry, current, passed)
         if there:
@@ -148,7 +153,8 @@ class _Edit:
         ledger = found.ledger.with_release(entry)
         title = f"Promote {self.name} {entry.version} from {source.target.name} to {found.target.name}"
         repository = image_of(source.kustomization_text(), source.kustomization).repository
-        return found.commit(ledger, found.message(title, entry), repository=repository)
+        message = found.message(title, entry, request=self.asked.request)
+        return found.commit(ledger, message, repository=repository)
 
     def _not_rejected_before(self, found: Environment, entry: Entry) -> None:
         """What any earlier environment rejected goes no further, wherever it runs still."""

@@ -37,33 +37,36 @@ class RolledBack:
     version: str
     digest: str
     commit: str
+    again: bool = False  # this request did so before
 
 
 def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None:
-    """Commits the earlier version to the overlay on the release branch; None where this request did so before."""
+    """Commits the earlier version to the overlay on the release branch.
+
+    Where this request did so before, nothing is committed; None where something else has come there since.
+    """
     _check_reason(wanted.reason)
     branch = model.overlays_branch
-    mark = f"Tagship-Request: {wanted.request}"
 
     def edit(_head: str) -> Landed:
         found = Environment(model, wanted.environment, with_)
-        if wanted.request and (done := with_.git.find_commit(mark, found.ledger_path)):
+        if done := found.done_before(wanted.request):
             with_.reporter.say(f"{branch} has this rollback already, by {done[:12]}: nothing to commit")
             return found.unchanged(done)
         ledger = found.ledger.rolled_back(wanted.to, reason=wanted.reason, at=with_.now, by=wanted.by)
         assert ledger.current is not None
         bad = ledger.rejected[0].version
         title = f"Roll {model.name} back from {bad} to {ledger.current.version} in {wanted.environment}"
-        message = found.message(title, ledger.current, wanted.reason)
-        return found.commit(ledger, message + (f"{mark}\n" if wanted.request else ""))
+        return found.commit(ledger, found.message(title, ledger.current, wanted.reason, request=wanted.request))
 
     landed = land(with_, branch, edit)
-    if not landed.changed:
-        return None
-    close_promotions(model, wanted.environment, with_)
-    now = landed.ledger.current
-    assert now is not None
-    return RolledBack(landed.ledger.rejected[0].version, now.version, now.digest, landed.commit)
+    if landed.changed or with_.git.last_change(f"{landed.overlay}/release.yaml") == landed.commit:
+        close_promotions(model, wanted.environment, with_)
+        now = landed.ledger.current
+        assert now is not None
+        bad = landed.ledger.rejected[0].version
+        return RolledBack(bad, now.version, now.digest, landed.commit, again=not landed.changed)
+    return None
 
 
 def _check_reason(reason: str) -> None:

@@ -1,4 +1,4 @@
-"""GitHub workflows: one for pull requests, one release a model. A job's rights derive from what it declares."""
+"""GitHub workflows: two for pull requests, one release a model. A job's rights derive from what it declares."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ ROLE_VARIABLE = "TAGSHIP_PUBLISH_ROLE"
 # The job of pull-request.yml that a rule on the branch may require.
 REQUIRED_CHECK = "Validate"
 RELEASE = "${{ github.ref }}"
+# Whether a pull request wants its rehearsal, and whether a run was started by a label that says nothing of it.
+LABELLED = "contains(github.event.pull_request.labels.*.name, 'rehearse')"
+OTHER_LABEL = "github.event.action == 'labeled' && github.event.label.name != 'rehearse'"
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,19 @@ def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, 
         "runner": RUNNER["linux/amd64"],
     }
     rehearsed = [Rehearsed(model.name, _minutes(JOBS[0], model) + REHEARSAL_MARGIN) for model in workspace]
-    needed = ", ".join(["validate", *(f"rehearse-{one.name}" for one in rehearsed)])
-    pull_request = {**common, "minutes": 15, "models": rehearsed, "needed": needed}
+    pull_request = {**common, "minutes": 15, "unlabelled": f"!{LABELLED}"}
+    rehearse = {
+        **common,
+        "minutes": 15,
+        "models": rehearsed,
+        "needed": ", ".join(f"rehearse-{one.name}" for one in rehearsed),
+        "wanted": f"{LABELLED} && !({OTHER_LABEL})",
+        "unrelated": OTHER_LABEL,
+    }
     files = [
         PlannedFile(".github/tagship.lock", "templates/github/tagship.lock"),
         PlannedFile(".github/workflows/pull-request.yml", "templates/workflows/pull-request.yml", pull_request),
+        PlannedFile(".github/workflows/rehearse.yml", "templates/workflows/rehearse.yml", rehearse),
     ]
     for model in workspace:
         jobs = tuple(plan_job(job, model) for job in JOBS)

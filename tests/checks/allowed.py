@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+LABELLED = "contains(github.event.pull_request.labels.*.name, 'rehearse')"
+OTHER_LABEL = "github.event.action == 'labeled' && github.event.label.name != 'rehearse'"
 READ = "contents: read"
 PUSH = (READ, "contents: write")
 CHOSEN = r"inputs.environment == '\1'"
@@ -127,8 +129,15 @@ KINDS = {
         frozenset({"pull_request", "merge_group"}),
         (
             Allowed("validate"),
-            Allowed("rehearse-(.+)"),
             Allowed("preview", (READ, "pull-requests: write"), token=True, after="validate", any_outcome=True),
+        ),
+        newest_only=True,
+    ),
+    "rehearse": Kind(
+        frozenset({"pull_request"}),
+        (
+            Allowed("rehearse-(.+)", condition=f"{LABELLED} && !({OTHER_LABEL})"),
+            Allowed("preview", (READ, "pull-requests: write"), token=True, any_outcome=True),
         ),
         newest_only=True,
     ),

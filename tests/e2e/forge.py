@@ -81,7 +81,8 @@ class Forge:
             "user": {"login": "ada"},
         }
         payload = {"ref": f"refs/heads/{branch}", "number": number, "action": "opened", "pull_request": about}
-        return self.run("pull-request.yml", "pull_request", payload)
+        both = (self.run(name, "pull_request", payload) for name in ("pull-request.yml", "rehearse.yml"))
+        return "\n".join(both)
 
     def run(self, workflow: str, event: str, payload: dict[str, Any], *, fails: bool = False) -> str:
         """Runs one workflow to its end. Raises AssertionError with its last lines where that is not as told."""

@@ -163,7 +163,31 @@ def test_a_late_run_that_is_refused_does_not_say_that_what_runs_has_failed(scene
     done = scene.announce("release", "--release", "refs/tags/v1.0.0", needs=needs)
     assert done.returncode == 0, done.stderr
     assert scene.states == {}
-    assert "train failed" in scene.said[0]
+    assert (
+        ":warning: churn 1.0.0 is what staging shall run, by a commit on the branch, yet train failed"
+        in scene.said[0]
+    )
+
+
+def test_a_release_that_nobody_could_see_is_not_called_unreleased(scene: Told) -> None:
+    """The commit has landed, and the reconciler does not wait for our last job."""
+    scene.release_it("1.0.0", "a")
+    done = scene.announce("release", "--release", "refs/tags/v1.0.0", needs=ends(observe="failure"))
+    assert done.returncode == 0, done.stderr
+    head, _ = scene.said[0].splitlines()
+    assert head == ":warning: churn 1.0.0 is what staging shall run, by a commit on the branch, yet observe failed"
+    assert scene.states == {}
+    assert scene.github.repository.releases == []
+
+
+def test_a_late_run_of_what_ran_before_says_so(scene: Told) -> None:
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+    needs = ends(publish="failure", deploy="skipped", observe="skipped")
+    assert scene.announce("release", "--release", "refs/tags/v1.0.0", needs=needs).returncode == 0
+    assert scene.said[0].startswith(
+        ":x: churn 1.0.0 ran in staging before; this run of it changed nothing: publish"
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,6 +249,38 @@ def test_a_promotion_by_commit(scene: Told) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "nothing changed: nobody is told")
 
 
+@pytest.mark.parametrize("kind", ["promotion", "rollback"])
+def test_what_landed_before_the_job_failed_is_told_by_the_next_attempt(scene: Told, kind: str) -> None:
+    """The commit landed and the job failed after it: a second attempt finds it, and says what it did."""
+    scene.release_it("1.0.0", "a")
+    scene.release_it("1.1.0", "b")
+    argv, environment = ["promote", "production"], "production"
+    if kind == "rollback":
+        argv, environment = ["rollback", "staging", "--reason", REASON], "staging"
+    assert generator(*argv, cwd=scene.root, **scene.variables).returncode == 0
+    first = scene.outcome()
+    git(scene.root, "fetch", "--quiet", "origin")
+    done = scene.announce(kind, "--environment", environment, needs={"change": {"result": "failure"}})
+    assert done.returncode == 0, done.stderr
+    runs = "1.0.0" if kind == "rollback" else "1.1.0"
+    assert f"failed (change); what shall run there, by the branch: {runs}\n" in scene.said[0]
+    scene.out.write_text("")
+    assert generator(*argv, cwd=scene.root, **scene.variables).returncode == 0
+    assert json.loads(scene.outcome()) == json.loads(first)
+    done = scene.announce(kind, "--environment", environment, needs=handed(scene.outcome(), "change"))
+    assert done.returncode == 0, done.stderr
+    assert scene.states[f"v{runs} in {environment}"] == ["success"]
+
+
+def test_another_run_that_finds_it_done_tells_nothing(scene: Told) -> None:
+    scene.release_it("1.0.0", "a")
+    assert generator("promote", "production", cwd=scene.root, **scene.variables).returncode == 0
+    scene.out.write_text("")
+    ran = generator("promote", "production", cwd=scene.root, **{**scene.variables, "GITHUB_RUN_ID": "4712"})
+    assert (ran.returncode, "runs there already" in ran.stdout) == (0, True)
+    assert scene.out.read_text() == ""
+
+
 def test_a_promotion_that_waits_is_no_deployment(scene: Told) -> None:
     scene.release_it("1.0.0", "a")
     scene.promote("production")
@@ -255,6 +311,7 @@ def test_a_change_that_failed(scene: Told, kind: str) -> None:
     done = scene.announce(kind, "--environment", "production", needs=needs)
     assert done.returncode == 0, done.stderr
     assert f":x: the {kind} of churn in production failed (approve-production)" in scene.said[0]
+    assert "what shall run there, by the branch: nothing yet" in scene.said[0]
     assert scene.github.writes == []
 
 

@@ -111,8 +111,13 @@ def test_what_ran_again_may_be_deployed_again_without_a_commit(scene: History) -
 
 
 def test_the_same_request_goes_back_once(scene: History) -> None:
-    assert scene.back(request="4711")
-    assert scene.back(request="4711") is None
+    first, head = scene.back(request="4711"), git(scene.bare, "rev-parse", "main")
+    again = scene.back(request="4711")
+    assert first
+    assert again == replace(first, again=True), (
+        "what was done is told again: the first attempt may not have come to it"
+    )
+    assert git(scene.bare, "rev-parse", "main") == head
     assert scene.ledger.current
     assert scene.ledger.current.version == "1.1.0"
     scene.deploy("1.3.0", "d")

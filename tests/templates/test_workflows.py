@@ -107,10 +107,10 @@ def test_our_own_rules_hold(every_workflow: list[Path]) -> None:
 
 def test_which_workflows_a_model_gets() -> None:
     names = {variant: [Path(path).stem for path in workflows(variant)] for variant in ("smallest", "app", "many")}
-    assert names["smallest"] == ["pull-request", "release", "rollback"], "one environment: nothing is promoted"
-    assert names["app"] == ["pull-request", "release", "rollback", "promote"]
+    assert names["smallest"] == ["pull-request", "rehearse", "release", "rollback"], "one environment: nothing is promoted"
+    assert names["app"] == ["pull-request", "rehearse", "release", "rollback", "promote"]
     each = [f"{kind}-{model}" for model in ("churn", "demand-forecast") for kind in ("release", "rollback")]
-    assert names["many"] == ["pull-request", *each]
+    assert names["many"] == ["pull-request", "rehearse", *each]
 
 
 def test_promotions_go_from_each_environment_to_the_next() -> None:
@@ -487,18 +487,49 @@ def test_runs_are_kept_where_no_server_has_them() -> None:
 
 
 def test_a_pull_requests_jobs_read_and_one_comments() -> None:
-    workflow = parsed("many")[".github/workflows/pull-request.yml"]
-    assert set(workflow["on"]) == {"pull_request", "merge_group"}
-    rights = {name: job["permissions"] for name, job in workflow["jobs"].items()}
-    assert rights == {
-        "validate": {"contents": "read"},
+    checks, rehearsal = (parsed("many")[f".github/workflows/{name}.yml"] for name in ("pull-request", "rehearse"))
+    assert set(checks["on"]) == {"pull_request", "merge_group"}
+    assert set(rehearsal["on"]) == {"pull_request"}
+    preview = {"contents": "read", "pull-requests": "write"}
+    assert rights(checks) == {"validate": {"contents": "read"}, "preview": preview}
+    assert rights(rehearsal) == {
         "rehearse-churn": {"contents": "read"},
         "rehearse-demand-forecast": {"contents": "read"},
-        "preview": {"contents": "read", "pull-requests": "write"},
+        "preview": preview,
     }
-    assert "secrets." not in str(workflow)
-    with_token = [name for name, job in workflow["jobs"].items() if "github.token" in str(job)]
-    assert with_token == ["preview"], "user code beside a token"
+    for workflow in (checks, rehearsal):
+        assert "secrets." not in str(workflow)
+        with_token = [name for name, job in workflow["jobs"].items() if "github.token" in str(job)]
+        assert with_token == ["preview"], "user code beside a token"
+
+
+def test_a_label_neither_ends_nor_repeats_nor_skips_the_required_check() -> None:
+    """A job that its `if` skips counts as passed: then any label would pass a check that has failed."""
+    workflow = parsed("many")[".github/workflows/pull-request.yml"]
+    assert not {"labeled", "unlabeled"} & set(workflow["on"]["pull_request"]["types"])
+    assert "if" not in workflow["jobs"]["validate"]
+    named = [path for path, other in parsed("many").items() if "Validate" in str(other["jobs"])]
+    assert named == [".github/workflows/pull-request.yml"]
+
+
+def test_another_label_leaves_a_rehearsal_alone() -> None:
+    workflow = parsed("many")[".github/workflows/rehearse.yml"]
+    other = "github.event.action == 'labeled' && github.event.label.name != 'rehearse'"
+    own = f"${{{{ {other} && format('-{{0}}', github.run_id) || '' }}}}"
+    assert workflow["concurrency"]["group"] == f"tagship-rehearse-${{{{ github.ref }}}}{own}"
+    for name, job in workflow["jobs"].items():
+        assert f"!({other})" in job["if"], name
+        assert "contains(github.event.pull_request.labels.*.name, 'rehearse')" in job["if"], name
+
+
+def test_one_of_the_two_comments() -> None:
+    """With the label the rehearsal's workflow, which has its figures; without it the other one."""
+    checks, rehearsal = (parsed("many")[f".github/workflows/{name}.yml"] for name in ("pull-request", "rehearse"))
+    labelled = "contains(github.event.pull_request.labels.*.name, 'rehearse')"
+    assert f"!{labelled}" in checks["jobs"]["preview"]["if"]
+    assert f"!{labelled}" not in rehearsal["jobs"]["preview"]["if"]
+    assert "--metrics" in str(rehearsal["jobs"]["preview"])
+    assert "--metrics" not in str(checks["jobs"]["preview"])
 
 
 def test_values_of_the_script_stay_out() -> None:
