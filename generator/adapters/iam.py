@@ -1,4 +1,4 @@
-"""What `bootstrap aws` asks of IAM: the account's OIDC provider for GitHub, and whether a role is there."""
+"""What `bootstrap aws` asks of IAM: the account's OIDC providers, and whether a role is there."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ class Iam:
         self._aws = aws
 
     def github_provider(self) -> Provider | None:
-        """The account's provider for GitHub Actions; an account can have one of each issuer."""
+        """The account's provider for GitHub Actions."""
+        return self.provider(GITHUB_ISSUER)
+
+    def provider(self, issuer: str) -> Provider | None:
+        """The account's provider for `issuer`, without https://; an account can have one of each."""
         listed = self._aws.call("iam", "list_open_id_connect_providers")["OpenIDConnectProviderList"]
         for arn in (str(item["Arn"]) for item in listed):
-            if arn.endswith(f":oidc-provider/{GITHUB_ISSUER}"):
+            if arn.endswith(f":oidc-provider/{issuer}"):
                 found = self._aws.call("iam", "get_open_id_connect_provider", on=arn, OpenIDConnectProviderArn=arn)
                 return Provider(arn, tuple(found.get("ClientIDList", ())))
         return None
 
-    def make_github_provider(self) -> None:
-        """Makes it, in no stack: whoever deletes a stack must not lock other repositories out."""
+    def make_provider(self, issuer: str) -> None:
+        """Makes it, in no stack: whoever deletes a stack must not lock others out."""
         try:
             self._aws.call(
-                "iam",
-                "create_open_id_connect_provider",
-                Url=f"https://{GITHUB_ISSUER}",
-                ClientIDList=[AUDIENCE],
+                "iam", "create_open_id_connect_provider", Url=f"https://{issuer}", ClientIDList=[AUDIENCE]
             )
         except Refused as error:
             if error.code != "EntityAlreadyExists":  # somebody else was faster

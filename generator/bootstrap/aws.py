@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from generator.adapters.aws import Aws
 from generator.adapters.cloudformation import ChangeSet, CloudFormation
 from generator.adapters.ecr_repository import EcrRepository
 from generator.adapters.iam import Iam
-from generator.bootstrap.aws_facts import Found, image_repository, place_of, roles_of, stack_of
+from generator.bootstrap.aws_facts import (
+    Cluster,
+    Found,
+    cluster_of,
+    image_repository,
+    place_of,
+    pull_role,
+    roles_of,
+    stack_of,
+)
 from generator.bootstrap.aws_plan import Plan
 from generator.config.model import Model
 from generator.errors import GeneratorError
@@ -31,15 +41,17 @@ def check_account(model: Model, aws: Aws) -> None:
         )
 
 
-def look(model: Model, aws: Aws) -> Found:
+def look(model: Model, aws: Aws, asked: Cluster | Literal[False] | None = None) -> Found:
     """What the account holds; only reads. Raises GeneratorError in the wrong account."""
     check_account(model, aws)
-    iam = Iam(aws)
-    roles = [arn.rsplit("/", 1)[1] for arn in roles_of(model).values()]
+    iam, stack = Iam(aws), CloudFormation(aws).find(stack_of(model))
+    roles = [*(arn.rsplit("/", 1)[1] for arn in roles_of(model).values()), pull_role(model)]
+    cluster = cluster_of(asked, stack)
     return Found(
         provider=iam.github_provider(),
         repository=EcrRepository(aws, place_of(model), image_repository(model)).settings(),
-        stack=CloudFormation(aws).find(stack_of(model)),
+        stack=stack,
+        cluster=iam.provider(cluster.issuer) if cluster else None,
         roles=tuple(name for name in roles if iam.has_role(name)),
     )
 
@@ -66,9 +78,9 @@ def apply(plan: Plan, aws: Aws, found: Found, with_: Applying) -> Mapping[str, s
     )
     if change_set is not None and not _approved(change_set, stacks, with_):
         raise GeneratorError("nothing was changed")
-    if plan.makes_provider:
-        Iam(aws).make_github_provider()
-        with_.say("made the account's OIDC provider for GitHub, outside of the stack")
+    for issuer in plan.makes_providers:
+        Iam(aws).make_provider(issuer)
+        with_.say(f"made the account's OIDC provider for {issuer}, outside of the stack")
     return stacks.execute(change_set, with_.say) if change_set else None
 
 

@@ -6,14 +6,18 @@ import json
 from collections.abc import Iterator
 
 from generator.adapters.aws import AUDIENCE
+from generator.adapters.iam import Provider
 from generator.bootstrap.aws_facts import (
     KEYS,
+    PULL_ROLE,
     REPOSITORY,
     Found,
     Wanted,
+    cluster_of,
     image_repository,
     path_and_name,
     place_of,
+    pull_role,
     roles_of,
 )
 from generator.config.model import Model
@@ -23,16 +27,29 @@ _STEADY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IM
 
 def problems(wanted: Wanted, found: Found) -> list[str]:
     """What must be settled by a person first."""
-    return [*_provider(found), *_stack(wanted.model, found), *_roles(wanted.model, found)]
+    pulls = cluster_of(wanted.cluster, found.stack) is not None
+    providers = [found.provider, *([found.cluster] if pulls else [])]
+    return [
+        *(problem for provider in providers for problem in _provider(provider)),
+        *_stack(wanted.model, found),
+        *_roles(wanted.model, found),
+        *(_pull_role(wanted.model, found) if pulls else ()),
+    ]
 
 
-def _provider(found: Found) -> Iterator[str]:
-    if found.provider and AUDIENCE not in found.provider.audiences:
+def _provider(provider: Provider | None) -> Iterator[str]:
+    if provider and AUDIENCE not in provider.audiences:
         yield (
             f"the account's OIDC provider does not accept the audience {AUDIENCE}. Others use it too, so add that "
             f"by hand: aws iam add-client-id-to-open-id-connect-provider --client-id {AUDIENCE} "
-            f"--open-id-connect-provider-arn {found.provider.arn}"
+            f"--open-id-connect-provider-arn {provider.arn}"
         )
+
+
+def _pull_role(model: Model, found: Found) -> Iterator[str]:
+    name = pull_role(model)
+    if name in found.roles and not (found.stack and found.stack.resources.get(PULL_ROLE) == name):
+        yield f"the role {name} is there and belongs to no stack of this model: rename or delete it"
 
 
 def _stack(model: Model, found: Found) -> Iterator[str]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from generator.adapters.aws import AUDIENCE, GITHUB_ISSUER
+from generator.adapters.iam import Provider
 from generator.bootstrap.aws_facts import (
+    NO_BOUNDARY,
     RELEASE_ROLE,
     REPOSITORY,
     TRAINING_ROLE,
     Found,
     Wanted,
     arn,
+    cluster_of,
     image_repository,
     path_and_name,
     place_of,
@@ -52,7 +55,7 @@ class Plan:
     parts: tuple[Part, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-    makes_provider: bool
+    makes_providers: tuple[str, ...]  # issuers, without https://
 
     @property
     def release_role(self) -> str:
@@ -60,13 +63,15 @@ class Plan:
 
     def by_hand(self) -> list[str]:
         """The commands of AWS's own tool that do the same."""
-        provider = ["aws", "iam", "create-open-id-connect-provider", "--url", f"https://{GITHUB_ISSUER}"]
-        provider += ["--client-id-list", AUDIENCE]
+        create = ["aws", "iam", "create-open-id-connect-provider", "--url"]
+        providers = [
+            [*create, f"https://{issuer}", "--client-id-list", AUDIENCE] for issuer in self.makes_providers
+        ]
         values = [f"{key}={value}" for key, value in self.parameters.items()]
         command = ["aws", "cloudformation", "deploy", "--region", self.place.region, "--stack-name", self.stack]
         command += ["--template-file", str(data_folder() / TEMPLATE), "--capabilities", "CAPABILITY_NAMED_IAM"]
         command += ["--parameter-overrides", *values]
-        return [shlex.join(line) for line in ([provider] if self.makes_provider else []) + [command]]
+        return [shlex.join(line) for line in [*providers, command]]
 
 
 def plan_aws(wanted: Wanted, found: Found) -> Plan:
@@ -80,10 +85,14 @@ def plan_aws(wanted: Wanted, found: Found) -> Plan:
         template=template,
         parameters=parameters,
         tags={"tagship:model": model.name},
-        parts=(_provider(found), *_image_repository(wanted, found), *_resources(template, parameters, found)),
+        parts=(
+            *_providers(wanted, found),
+            *_image_repository(wanted, found),
+            *_resources(template, parameters, found),
+        ),
         problems=tuple(problems(wanted, found)),
         notes=tuple(deviations(found)),
-        makes_provider=found.provider is None,
+        makes_providers=tuple(issuer for issuer, there in _issuers(wanted, found) if there is None),
     )
 
 
@@ -91,7 +100,8 @@ def _parameters(wanted: Wanted, found: Found) -> dict[str, str]:
     model, identity, place = wanted.model, wanted.identity, place_of(wanted.model)
     roles = {logical: path_and_name(role) for logical, role in roles_of(model).items()}
     train_path, train_name = roles.get(TRAINING_ROLE, ("/", "unused"))
-    before = found.stack.parameters.get("Puller") == "true" if found.stack else False
+    kept = found.stack.parameters if found.stack else {}
+    before = kept.get("Puller") == "true"
     provider = found.provider.arn if found.provider else arn(place, "oidc-provider", "/", GITHUB_ISSUER)
     return {
         "Model": model.name,
@@ -109,6 +119,26 @@ def _parameters(wanted: Wanted, found: Found) -> dict[str, str]:
         "TrainRolePath": train_path,
         "TrainRoleName": train_name,
         "Puller": _flag(before if wanted.puller is None else wanted.puller),
+        **_cluster(wanted, found),
+        "PermissionsBoundary": wanted.boundary or (kept.get("PermissionsBoundary") or NO_BOUNDARY),
+    }
+
+
+def _cluster(wanted: Wanted, found: Found) -> dict[str, str]:
+    cluster = cluster_of(wanted.cluster, found.stack)
+    if cluster is None:
+        return {
+            "PullRole": _flag(False),
+            "ClusterIssuer": "unused",
+            "ClusterProviderArn": "unused",
+            "ServiceAccount": "unused:unused",
+        }
+    made = arn(place_of(wanted.model), "oidc-provider", "/", cluster.issuer)
+    return {
+        "PullRole": _flag(True),
+        "ClusterIssuer": cluster.issuer,
+        "ClusterProviderArn": found.cluster.arn if found.cluster else made,
+        "ServiceAccount": cluster.account,
     }
 
 
@@ -118,9 +148,16 @@ def _owns_repository(model: Model, found: Found) -> bool:
     return in_stack or found.repository is None
 
 
-def _provider(found: Found) -> Part:
-    change = "used as it is" if found.provider else "made, in the account and in no stack"
-    return Part("OIDC provider", GITHUB_ISSUER, change)
+def _issuers(wanted: Wanted, found: Found) -> Iterator[tuple[str, Provider | None]]:
+    """Whose tokens the account must believe, and the provider that is there for it."""
+    yield GITHUB_ISSUER, found.provider
+    if cluster := cluster_of(wanted.cluster, found.stack):
+        yield cluster.issuer, found.cluster
+
+
+def _providers(wanted: Wanted, found: Found) -> Iterator[Part]:
+    for issuer, there in _issuers(wanted, found):
+        yield Part("OIDC provider", issuer, "used as it is" if there else "made, in the account and in no stack")
 
 
 def _image_repository(wanted: Wanted, found: Found) -> list[Part]:

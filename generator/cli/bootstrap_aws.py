@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from generator.adapters.aws import Aws
     from generator.adapters.cloudformation import ChangeSet
-    from generator.bootstrap.aws_facts import Found
+    from generator.bootstrap.aws_facts import Cluster, Found, Wanted
     from generator.bootstrap.aws_plan import Plan
     from generator.config.model import Model
 
@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     default=None,
     help="A user that may only pull, for clusters outside EKS.  [default: as it is]",
 )
+@click.option(
+    "--cluster-issuer", metavar="URL", help="A cluster outside EKS, by the issuer of its tokens (`iss`)."
+)
+@click.option("--service-account", metavar="NAMESPACE:NAME", help="What pulls there, by a role instead of a key.")
+@click.option("--no-cluster", is_flag=True, help="Take that role back.")
+@click.option(
+    "--permissions-boundary",
+    "boundary",
+    metavar="ARN",
+    help="A policy that bounds all that is made; none for no more.  [default: as it is]",
+)
 @click.option("--print-template", is_flag=True, help="Print the CloudFormation template and nothing else.")
 @repository_option
 @model_option()
@@ -41,6 +52,10 @@ def command(
     repository_id: int | None,
     owner_id: int | None,
     puller: bool | None,
+    cluster_issuer: str | None,
+    service_account: str | None,
+    no_cluster: bool,
+    boundary: str | None,
     print_template: bool,
 ) -> None:
     """Set up AWS for a model's releases: the role that publishes, and the ECR repository.
@@ -49,38 +64,66 @@ def command(
     """
     from generator.bootstrap.aws import door
     from generator.bootstrap.aws_facts import Wanted
-    from generator.bootstrap.aws_plan import TEMPLATE, plan_aws
+    from generator.bootstrap.aws_plan import plan_aws
     from generator.bootstrap.identity import identity_of
     from generator.config.model import load
-    from generator.render import data_text
 
     if print_template:
-        click.echo(data_text(TEMPLATE), nl=False)
+        _print_template()
         return
     if applies and not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: pass --yes with --apply")
     model = load(root).model(model_name)
-    wanted = Wanted(model, identity_of(model, repository_id=repository_id, owner_id=owner_id), puller)
-    aws = door(model)
-    found = _look(model, aws, guess=not applies)
-    plan = plan_aws(wanted, found)
+    identity = identity_of(model, repository_id=repository_id, owner_id=owner_id)
+    cluster, aws = _cluster(cluster_issuer, service_account, no_more=no_cluster), door(model)
+    wanted = Wanted(model, identity, puller, cluster, _bounded(boundary, model))
+    plan = plan_aws(wanted, found := _look(wanted, aws, guess=not applies))
     _show(plan, found)
     if applies:
         _apply(plan, aws, found, ask=not yes)
         _what_to_write(plan, model)
     else:
-        click.echo("Nothing was changed. --apply makes it; without this command it is:")
-        click.echo("".join(f"\n  {line}\n" for line in plan.by_hand()), nl=False)
+        _show_by_hand(plan)
 
 
-def _look(model: Model, aws: Aws, *, guess: bool) -> Found:
+def _show_by_hand(plan: Plan) -> None:
+    click.echo("Nothing was changed. --apply makes it; without this command it is:")
+    click.echo("".join(f"\n  {line}\n" for line in plan.by_hand()), nl=False)
+
+
+def _print_template() -> None:
+    from generator.bootstrap.aws_plan import TEMPLATE
+    from generator.render import data_text
+
+    click.echo(data_text(TEMPLATE), nl=False)
+
+
+def _cluster(issuer: str | None, account: str | None, *, no_more: bool) -> Cluster | Literal[False] | None:
+    from generator.bootstrap.aws_facts import cluster_from
+
+    if (issuer is None) != (account is None) or (no_more and issuer is not None):
+        raise click.UsageError("--cluster-issuer and --service-account go together, and not with --no-cluster")
+    if issuer is not None and account is not None:
+        return cluster_from(issuer, account)
+    return False if no_more else None
+
+
+def _bounded(boundary: str | None, model: Model) -> str | None:
+    from generator.bootstrap.aws_facts import check_boundary, place_of
+
+    if boundary is not None:
+        check_boundary(boundary, place_of(model))
+    return boundary
+
+
+def _look(wanted: Wanted, aws: Aws, *, guess: bool) -> Found:
     """What the account holds; with `guess`, where AWS cannot be asked, an empty one."""
     from generator.adapters.aws import NoAccess
     from generator.bootstrap.aws import look
     from generator.bootstrap.aws_facts import Found
 
     try:
-        return look(model, aws)
+        return look(wanted.model, aws, wanted.cluster)
     except NoAccess as error:
         if not guess:
             raise

@@ -51,13 +51,14 @@ class Account:
     def __getattr__(self, service: str) -> Any:
         return boto3.client(service, region_name=REGION)
 
-    def plan(self, model: Model, *, puller: bool | None = None) -> tuple[Plan, Found]:
-        identity = identity_of(model, repository_id=None, owner_id=None)
-        found = look(model, self.aws)
-        return plan_aws(Wanted(model, identity, puller), found), found
+    def plan(self, model: Model, **asked: Any) -> tuple[Plan, Found]:
+        """`asked` is what Wanted takes: puller, cluster, boundary."""
+        wanted = Wanted(model, identity_of(model, repository_id=None, owner_id=None), **asked)
+        found = look(model, self.aws, wanted.cluster)
+        return plan_aws(wanted, found), found
 
-    def apply(self, model: Model, *, puller: bool | None = None, yes: bool = True) -> Any:
-        plan, found = self.plan(model, puller=puller)
+    def apply(self, model: Model, *, yes: bool = True, **asked: Any) -> Any:
+        plan, found = self.plan(model, **asked)
 
         def approve(change_set: ChangeSet) -> bool:
             self.shown.append(change_set)

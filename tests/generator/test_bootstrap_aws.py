@@ -11,7 +11,8 @@ import boto3
 import pytest
 import yaml
 
-from generator.bootstrap.aws_facts import Found, Wanted
+from generator.adapters.aws import GITHUB_ISSUER
+from generator.bootstrap.aws_facts import Cluster, Found, Wanted, check_boundary, cluster_from, place_of
 from generator.bootstrap.aws_plan import TEMPLATE, plan_aws
 from generator.bootstrap.identity import identity_of
 from generator.config.model import load
@@ -77,7 +78,7 @@ def test_the_account_s_provider_is_made_by_no_stack(aws: Account, tmp_path: Path
 def test_a_provider_that_is_there_is_used(aws: Account, tmp_path: Path) -> None:
     made = aws.make_provider("sts.amazonaws.com", "another-audience")
     plan, _ = aws.plan(root_model(tmp_path, aws.number))
-    assert (plan.makes_provider, plan.parts[0].change) == (False, "used as it is")
+    assert (plan.makes_providers, plan.parts[0].change) == ((), "used as it is")
     aws.apply(root_model(tmp_path, aws.number))
     (listed,) = aws.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     assert listed["Arn"] == made
@@ -185,6 +186,116 @@ def test_the_puller_stays_until_it_is_taken_back(aws: Account, tmp_path: Path) -
     assert aws.apply(model) is None
     plan, _ = aws.plan(model, puller=False)
     assert [part.change for part in plan.parts if part.name == "churn-pull"] == ["deleted"]
+
+
+ISSUER = "oidc.example.com/clusters/ovh-1"
+CLUSTER = Cluster(ISSUER, "external-secrets:ecr")
+
+
+def test_a_cluster_s_own_service_account_pulls_without_a_key(aws: Account, tmp_path: Path) -> None:
+    model = root_model(tmp_path, aws.number)
+    plan, _ = aws.plan(model, cluster=CLUSTER)
+    assert [part.name for part in plan.parts if "made, in" in part.change] == [GITHUB_ISSUER, ISSUER]
+    aws.apply(model, cluster=CLUSTER)
+    provider = f"arn:aws:iam::{aws.number}:oidc-provider/{ISSUER}"
+    assert aws.trust("churn-pull")["Statement"] == [
+        {
+            "Sid": "OneServiceAccount",
+            "Effect": "Allow",
+            "Principal": {"Federated": provider},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    f"{ISSUER}:aud": "sts.amazonaws.com",
+                    f"{ISSUER}:sub": "system:serviceaccount:external-secrets:ecr",
+                }
+            },
+        }
+    ]
+    assert aws.apply(model, cluster=CLUSTER) is None
+    assert aws.apply(model) is None, "it stays until it is taken back"
+    plan, _ = aws.plan(model, cluster=False)
+    assert [part.change for part in plan.parts if part.name == "churn-pull"] == ["deleted"]
+
+
+def test_a_cluster_s_provider_that_is_there_is_used(aws: Account, tmp_path: Path) -> None:
+    model = root_model(tmp_path, aws.number)
+    aws.iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com", "vault"])
+    plan, _ = aws.plan(model, cluster=CLUSTER)
+    assert [part.change for part in plan.parts if part.name == ISSUER] == ["used as it is"]
+    aws.apply(model, cluster=CLUSTER)
+    listed = aws.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    assert len([item for item in listed if item["Arn"].endswith(ISSUER)]) == 1
+
+
+def test_a_cluster_s_provider_for_other_audiences_is_not_changed(aws: Account, tmp_path: Path) -> None:
+    aws.iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["vault"])
+    (problem,) = aws.plan(root_model(tmp_path, aws.number), cluster=CLUSTER)[0].problems
+    assert "does not accept the audience sts.amazonaws.com" in problem
+    assert f"oidc-provider/{ISSUER}" in problem
+
+
+def test_a_pull_role_of_somebody_else_is_not_touched(aws: Account, tmp_path: Path) -> None:
+    aws.iam.create_role(RoleName="churn-pull", AssumeRolePolicyDocument="{}")
+    model = root_model(tmp_path, aws.number)
+    (problem,) = aws.plan(model, cluster=CLUSTER)[0].problems
+    assert "the role churn-pull is there and belongs to no stack" in problem
+    assert aws.plan(model)[0].problems == ()
+
+
+def test_the_service_account_may_do_what_the_user_may() -> None:
+    resources = yaml.safe_load(data_text(TEMPLATE))["Resources"]
+    assert resources["PullerRole"]["Properties"]["Policies"] == resources["PullUser"]["Properties"]["Policies"]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "name"),
+    [
+        ("oidc.example.com", "a:b"),
+        ("http://oidc.example.com", "a:b"),
+        ("https://oidc.example.com/", "a:b"),
+        ('https://oidc.example.com/"x', "a:b"),
+        ("https://oidc.example.com", "a:*"),
+        ("https://oidc.example.com", "a"),
+        ("https://oidc.example.com", "a:b:c"),
+        ("https://oidc.example.com", "A:b"),
+        ("https://oidc.example.com\n", "a:b"),
+    ],
+)
+def test_a_cluster_that_nobody_could_mean_is_refused(issuer: str, name: str) -> None:
+    with pytest.raises(GeneratorError, match=r"--cluster-issuer is|--service-account is"):
+        cluster_from(issuer, name)
+
+
+def test_a_boundary_bounds_all_that_is_made(aws: Account, tmp_path: Path) -> None:
+    model = root_model(tmp_path, aws.number)
+    bounds = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [bounds]})
+    arn = aws.iam.create_policy(PolicyName="bounds", PolicyDocument=document)["Policy"]["Arn"]
+    assert aws.apply(model, cluster=CLUSTER, boundary=arn) is not None
+    for role in ("churn-release", "churn-pull"):
+        assert aws.iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == arn
+    assert aws.apply(model) is None, "it stays until it is taken back"
+    assert aws.plan(model, boundary="none")[0].parameters["PermissionsBoundary"] == "none"
+
+
+def test_no_role_or_user_is_without_the_boundary() -> None:
+    kinds = ("AWS::IAM::Role", "AWS::IAM::User")
+    resources = yaml.safe_load(data_text(TEMPLATE))["Resources"]
+    made = {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] in kinds}
+    assert set(made) == {"ReleaseRole", "TrainingRole", "PullUser", "PullerRole"}
+    bound = {"Fn::If": ["IsUnbounded", {"Ref": "AWS::NoValue"}, {"Ref": "PermissionsBoundary"}]}
+    assert all(properties["PermissionsBoundary"] == bound for properties in made.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["bounds", "arn:aws:iam::210987654321:policy/bounds", "arn:aws-cn:iam::123456789012:policy/bounds",
+     "arn:aws:iam::123456789012:role/bounds", ""],
+)  # fmt: skip
+def test_a_boundary_of_another_account_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(GeneratorError, match="it is the ARN of a policy in account 123456789012"):
+        check_boundary(text, place_of(root_model(tmp_path, ACCOUNT)))
 
 
 def test_a_training_role_is_made_without_rights(aws: Account, tmp_path: Path) -> None:
