@@ -87,8 +87,8 @@ def released(model: Model, entry: Entry, before: Entry | None, notes: Notes, whe
 def not_released(model: Model, version: Version, needs: Needs, where: Where, ledger: Ledger | None) -> News:
     """A release that failed. A version that may have reached the environment is not said to have failed there.
 
-    `ledger` is that of the branch's head: a job may fail after its commit has landed, and so may one after it. In a
-    configuration repository it is not known.
+    `ledger` is that of the branch's head: a job may fail after its commit has landed, and so may one after it.
+    That of a configuration repository is not known here.
     """
     jobs, what = ", ".join(failed(needs)) or "a job", escaped(f"{model.name} {version}")
     first, why = model.targets[0].name, f"{link(where.run, 'The run')} says why, and how to go on"
@@ -140,9 +140,9 @@ def not_changed(
     """A promotion or rollback that failed. What shall run there is what the branch's head says."""
     jobs = ", ".join(failed(needs)) or "a job"
     runs = ledger.current.version if ledger and ledger.current else "nothing yet"
+    known = "" if model.separate else f"; what shall run there, by the branch: {runs}"
     text = (
-        f":x: the {kind} of {escaped(model.name)} in {environment} failed ({escaped(jobs)}); "
-        f"what shall run there, by the branch: {runs}\n"
+        f":x: the {kind} of {escaped(model.name)} in {environment} failed ({escaped(jobs)}){known}\n"
         f"{link(where.run, 'The run')} says why, and how to go on"
     )
     return News(text)
