@@ -171,8 +171,22 @@ class Git(Protocol):
     def push(self, commit: str, branch: str) -> bool:
         """Pushes `commit` to `branch` at origin; False when the branch has moved."""
 
-    def replace_branch(self, commit: str, branch: str) -> None:
-        """Makes `branch` at origin exactly `commit`, whatever it was: only for branches that are ours alone."""
+    def head_of(self, branch: str) -> str | None:
+        """The commit that `branch` has at origin now; None where there is no such branch. It is not fetched."""
+
+    def commit_of(self, ref: str) -> str:
+        """The commit that `ref` names here. Raises GeneratorError where it names none."""
+
+    def message_of(self, commit: str) -> str: ...
+
+    def text_at(self, commit: str, path: str) -> str | None:
+        """The file as `commit` has it; None where it has none."""
+
+    def replace_branch(self, commit: str, branch: str, *, was: str | None = None) -> bool:
+        """Makes `branch` at origin exactly `commit`: only for branches that are ours alone.
+
+        False where it is no longer `was`; None: whatever it was.
+        """
 
     def delete_branch(self, branch: str) -> bool:
         """Deletes `branch` at origin; False where there is none."""

@@ -69,11 +69,13 @@ def shown(model: Model, done: Promotion, folder: Path, *, by: str) -> str:
     return both if len(both.encode()) < LIMIT else f"{text}\nThe difference is too long to stand here.\n"
 
 
-def open_pull_request(model: Model, done: Promotion, text: str, variables: Mapping[str, str]) -> str:
+def open_pull_request(
+    model: Model, done: Promotion, text: str, variables: Mapping[str, str], *, again: bool = False
+) -> str:
     """The address of the promotion's pull request, made or brought up to date; else where a person opens it.
 
     A workflow's own token may not open one, and no setting is weakened so that it might: only an App's does, or
-    that of the person who runs this.
+    that of the person who runs this. `again`: one that a person has closed stays closed.
     """
     may = model.config.deploy.push.mode == "app" or "GITHUB_ACTIONS" not in variables
     address = model.overlays_url if model.separate else variables.get("GITHUB_REPOSITORY") or model.overlays_url
@@ -85,4 +87,6 @@ def open_pull_request(model: Model, done: Promotion, text: str, variables: Mappi
     found = pulls.open_from(done.branch)
     if found is not None:
         return pulls.update(found.number, title=title, body=text).url
+    if again:
+        return compare_link(model, done.branch) or done.branch
     return pulls.create(title=title, head=done.branch, base=model.overlays_branch, body=text).url

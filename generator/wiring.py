@@ -111,6 +111,12 @@ def who() -> str:
         return f"user {os.getuid()}"
 
 
+def request_of(command: str) -> str | None:
+    """Names what a workflow's run asks for, so that it happens once when the run is run again; None elsewhere."""
+    run = os.environ.get("GITHUB_RUN_ID")
+    return f"{command}-{run}" if run else None
+
+
 def run_stage(stage: Stage, release: Release, world: World, *, again: bool = False) -> Artifact:
     """Runs a stage and stores its artifact. A stage that is done, from the same artifact before it, stays done."""
     place = ORDER.index(stage)

@@ -204,14 +204,25 @@ class GitRepository:
             raise self._refused(f"the push to {branch} was refused", error) from error
         return True
 
-    def replace_branch(self, commit: str, branch: str) -> None:
+    def head_of(self, branch: str) -> str | None:
+        found = self._git("ls-remote", "origin", f"refs/heads/{branch}").split()
+        return found[0] if found else None
+
+    def message_of(self, commit: str) -> str:
+        return self._git("log", "-1", "--format=%B", commit)
+
+    def replace_branch(self, commit: str, branch: str, *, was: str | None = None) -> bool:
+        force = "--force" if was is None else f"--force-with-lease=refs/heads/{branch}:{was}"
         try:
-            self._push("--force", f"{commit}:refs/heads/{branch}")
+            self._push(force, f"{commit}:refs/heads/{branch}")
         except ProcessFailed as error:
+            if was is not None and "stale info" in error.stderr:
+                return False
             raise self._refused(f"the push to {branch} was refused", error) from error
+        return True
 
     def delete_branch(self, branch: str) -> bool:
-        if not self._git("ls-remote", "origin", f"refs/heads/{branch}"):
+        if self.head_of(branch) is None:
             return False
         try:
             self._push(f":refs/heads/{branch}")

@@ -21,15 +21,29 @@ _RESUME = (
 
 
 @click.command()
-@click.argument("environment", shell_complete=complete_environments)
+@click.argument("environment", required=False, shell_complete=complete_environments)
 @click.option("--version", help="Only this version, whatever the environment before runs by now.")
+@click.option(
+    "--refresh", "refreshes", is_flag=True, help="Make again what waits for its merge, on the branch's head."
+)
 @repository_option
 @model_option()
-def command(environment: str, version: str | None, root: Path, model_name: str | None) -> None:
+def command(
+    environment: str | None, version: str | None, refreshes: bool, root: Path, model_name: str | None
+) -> None:
     """Bring to ENVIRONMENT what the environment before it runs.
 
     The digest is that of the ledger: nothing is built again. It must pass the gate against what serves there now.
     """
+    if refreshes == bool(environment):
+        raise click.UsageError("say which ENVIRONMENT, or --refresh for all promotions that wait")
+    if environment:
+        _promote(environment, version, root, model_name)
+    else:
+        _refresh(root, model_name)
+
+
+def _promote(environment: str, version: str | None, root: Path, model_name: str | None) -> None:
     import os
     import tempfile
 
@@ -37,14 +51,14 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
     from generator.config.model import load
     from generator.delivery.promotion import Asked, promote, propose, source_of
     from generator.promoting import require_approval, shown
-    from generator.wiring import World, deployer, who
+    from generator.wiring import World, deployer, request_of, who
 
     with failure_summarised("promote", _RESUME):
         model = load(root).model(model_name)
         source_of(model, environment)
         require_approval(model, environment, os.environ)
         # A workflow's run that is run again asks under the same name: what it did before, it hands on again.
-        asked = Asked(environment, who(), version, request=os.environ.get("GITHUB_RUN_ID"))
+        asked = Asked(environment, who(), version, request=request_of("promote"))
         terminal = Terminal()
         by_commit = model.target(environment).settings.via == "commit"
         with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
@@ -52,6 +66,25 @@ def command(environment: str, version: str | None, root: Path, model_name: str |
             done = bring(model, asked, deployer(root, clone, World(terminal), model))
             text = shown(model, done, clone, by=asked.by)
         _report(model, done, text, by_commit=by_commit)
+
+
+def _refresh(root: Path, model_name: str | None) -> None:
+    import os
+    import tempfile
+
+    from generator.cli.output import Terminal, failure_summarised
+    from generator.config.model import load
+    from generator.delivery.refreshing import refresh
+    from generator.promoting import open_pull_request, shown
+    from generator.wiring import World, deployer
+
+    with failure_summarised("promote", _RESUME):
+        model, terminal = load(root).model(model_name), Terminal()
+        with tempfile.TemporaryDirectory(prefix="tagship-promote-") as folder, terminal.working_on("promote"):
+            clone = Path(folder, "clone")
+            for done in refresh(model, deployer(root, clone, World(terminal), model)):
+                text = shown(model, done.promotion, clone, by=done.by)
+                terminal.say(open_pull_request(model, done.promotion, text, os.environ, again=True))
 
 
 def _report(model: Model, done: Promotion, text: str, *, by_commit: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +36,14 @@ def command(environment: str, reason: str, to: str | None, root: Path, model_nam
     from generator.cli.output import Terminal, failure_summarised
     from generator.config.model import load
     from generator.delivery.rollback import Wanted, rollback
-    from generator.wiring import World, deployer, who
+    from generator.wiring import World, deployer, request_of, who
 
     with failure_summarised("rollback", _RESUME):
         model = load(root).model(model_name)
         model.target(environment)
         terminal = Terminal()
         # A workflow's run that is run again asks under the same name, and so goes back once.
-        wanted = Wanted(environment, reason, who(), to, request=os.environ.get("GITHUB_RUN_ID"))
+        wanted = Wanted(environment, reason, who(), to, request=request_of("rollback"))
         with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
             with_ = deployer(root, Path(folder, "clone"), World(terminal), model)
             done = rollback(model, wanted, with_)

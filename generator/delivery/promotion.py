@@ -79,7 +79,7 @@ def source_of(model: Model, environment: str) -> str:
 
 def promote(model: Model, asked: Asked, with_: Deployer) -> Promotion:
     """Commits the version to the overlay on the release branch."""
-    edit = _Edit(model, asked, with_)
+    edit = Edit(model, asked, with_)
     branch = model.overlays_branch
     landed = land(with_, branch, edit)
     return edit.promotion(landed, branch)
@@ -87,7 +87,7 @@ def promote(model: Model, asked: Asked, with_: Deployer) -> Promotion:
 
 def propose(model: Model, asked: Asked, with_: Deployer) -> Promotion:
     """Commits the version to the promotion branch, on the release branch's head; replaces what was there."""
-    edit = _Edit(model, asked, with_)
+    edit = Edit(model, asked, with_)
     branch = promotion_branch(model.name, asked.environment)
     # Where no App keeps the pull request's text up to date, the old one is closed with its branch.
     fresh = model.config.deploy.push.mode != "app"
@@ -122,11 +122,15 @@ def close_promotions(model: Model, environment: str, with_: Deployer) -> None:
             with_.reporter.say(str(error))
 
 
-class _Edit:
-    """The edit of a head, and the evidence that it was made on."""
+class Edit:
+    """The edit of a head, and the evidence that it was made on.
 
-    def __init__(self, model: Model, asked: Asked, with_: Deployer) -> None:
+    `waiting` is what was promoted before, and waits for its merge; None: what the environment before runs now.
+    """
+
+    def __init__(self, model: Model, asked: Asked, with_: Deployer, *, waiting: Entry | None = None) -> None:
         self.model, self.name, self.asked, self.with_ = model, model.name, asked, with_
+        self.waiting = waiting
         source_of(model, asked.environment)
         self.evidence: Evidence | None = None
         self.again = False
@@ -138,7 +142,9 @@ class _Edit:
     def __call__(self, _head: str) -> Landed:
         found = Environment(self.model, self.asked.environment, self.with_)
         source = Environment(self.model, source_of(found.model, found.target.name), self.with_)
-        entry = _candidate(source.ledger, self.asked)
+        entry = (
+            _still_known(source.ledger, self.waiting) if self.waiting else _candidate(source.ledger, self.asked)
+        )
         current = found.ledger.current
         there = current is not None and (current.version, current.digest) == (entry.version, entry.digest)
         if there and found.with_.git.last_change(found.ledger_path) == found.done_before(self.asked.request):
@@ -191,3 +197,12 @@ def _candidate(source: Ledger, asked: Asked) -> Entry:
             f"{source.environment} runs {entry.version}, not {asked.version}: only what runs there is promoted"
         )
     return entry
+
+
+def _still_known(source: Ledger, waiting: Entry) -> Entry:
+    """What waits, as the environment before has it in its ledger: a branch is no proof that it ran there."""
+    known: tuple[Entry, ...] = (*((source.current,) if source.current else ()), *source.history)
+    for entry in known:
+        if (entry.version, entry.digest) == (waiting.version, waiting.digest):
+            return entry
+    raise GeneratorError(f"{waiting.version} never ran in {source.environment}")

@@ -13,6 +13,7 @@ from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
 from generator.plan.files import PlannedFile
 from generator.plan.naming import deploy_group, workflow_file
 from generator.plan.pipeline import INSTALLING, JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
+from generator.plan.refresh import plan_refresh
 from generator.plan.retrain import plan_retrain
 
 RUNNER = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
@@ -117,6 +118,7 @@ def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, 
         values = {**common, "model": model, "jobs": jobs, "told": told}
         files.append(PlannedFile(workflow_file("release", model), "templates/workflows/release.yml", values))
         files += plan_by_hand(model, common)
+        files += plan_refresh(model, common)
         files += plan_retrain(model, common, jobs[0])
     return tuple(files)
 

@@ -43,6 +43,7 @@ class Kind:
     events: frozenset[str]
     jobs: tuple[Allowed, ...]
     newest_only: bool = False  # whether a run may be ended by a newer one
+    branch: bool = False  # whether a push to the release branch starts it: it must push to no such branch itself
     app: tuple[str, ...] = ()  # rights that it may ask of the App
 
     def row(self, job: str) -> Allowed | None:
@@ -103,6 +104,12 @@ KINDS = {
             announce(),
         ),
         app=("contents: write", "pull-requests: write", "actions: read"),
+    ),
+    "refresh": Kind(
+        frozenset({"push"}),
+        (Allowed("refresh", PUSH, KEYS, True, "tagship-deploy"),),
+        branch=True,
+        app=("contents: write", "pull-requests: write"),
     ),
     "rollback": Kind(
         frozenset({"workflow_dispatch"}),

@@ -80,7 +80,7 @@ def _top(workflow: dict[str, Any], kind: Kind) -> Iterator[str]:
         yield f"a run may {'not ' if not kind.newest_only else ''}be ended by a newer one"
     for name in set(workflow["on"]) - kind.events:
         yield f"{name} may run strangers' code with our rights"
-    if "branches" in str(workflow["on"].get("push")) and "pull_request" not in kind.events:
+    if "branches" in str(workflow["on"].get("push")) and not (kind.branch or "pull_request" in kind.events):
         yield "a branch starts it"
     if "env" in workflow or "defaults" in workflow:
         yield "what holds for all jobs is out of sight of each"
