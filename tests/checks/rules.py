@@ -82,6 +82,8 @@ def _top(workflow: dict[str, Any], kind: Kind) -> Iterator[str]:
         yield f"{name} may run strangers' code with our rights"
     if "branches" in str(workflow["on"].get("push")) and not (kind.branch or "pull_request" in kind.events):
         yield "a branch starts it"
+    if kind.branch and "*" in str((workflow["on"].get("push") or {}).get("branches", "*")):
+        yield "any branch starts it, those that it pushes to, too"
     if "env" in workflow or "defaults" in workflow:
         yield "what holds for all jobs is out of sight of each"
 

@@ -108,7 +108,7 @@ def test_our_own_rules_hold(every_workflow: list[Path]) -> None:
 def test_which_workflows_a_model_gets() -> None:
     names = {variant: [Path(path).stem for path in workflows(variant)] for variant in ("smallest", "app", "many")}
     assert names["smallest"] == ["pull-request", "rehearse", "release", "rollback"], "one environment: nothing is promoted"
-    assert names["app"] == ["pull-request", "rehearse", "release", "rollback", "promote"]
+    assert names["app"] == ["pull-request", "rehearse", "release", "rollback", "promote", "refresh"]
     each = [f"{kind}-{model}" for model in ("churn", "demand-forecast") for kind in ("release", "rollback")]
     assert names["many"] == ["pull-request", "rehearse", *each]
 
@@ -131,7 +131,7 @@ def test_a_rollback_waits_for_nothing() -> None:
     assert job["environment"] == "tagship-deploy", "another environment may ask for reviewers"
 
 
-@pytest.mark.parametrize("kind", ["release", "rollback", "promote"])
+@pytest.mark.parametrize("kind", ["release", "rollback", "promote", "refresh"])
 def test_with_an_app_only_its_token_writes(kind: str) -> None:
     jobs = parsed("app")[f".github/workflows/{kind}.yml"]["jobs"]
     for name, job in jobs.items():
@@ -178,15 +178,20 @@ def test_a_deploy_key_goes_where_model_yaml_says() -> None:
 
 @pytest.mark.parametrize("variant", ["key", "retrain-key", "app", "retrain"])
 def test_what_is_pushed_starts_no_workflow_again(variant: str) -> None:
-    """A deploy key's and an App's pushes start workflows; of ours none is started by a commit on a branch."""
+    """A deploy key's and an App's pushes start workflows. Commits on the release branch start one of ours, which
+    pushes to the branches of promotions alone."""
     for path, workflow in parsed(variant).items():
         push = workflow["on"].get("push")
-        assert push is None or (list(push) == ["tags"] and "/release" in path), path
+        if "/refresh" in path:
+            assert push == {"branches": ["main"], "paths": ["k8s/overlays/production/**"]}
+            assert workflow["jobs"]["refresh"]["steps"][-1]["run"] == "generator promote --refresh --model churn"
+        else:
+            assert push is None or (list(push) == ["tags"] and "/release" in path), path
 
 
 def test_an_apps_token_may_only_do_what_its_job_does() -> None:
     rights = {}
-    for kind in ("release", "rollback", "promote"):
+    for kind in ("release", "rollback", "promote", "refresh"):
         for job in parsed("app")[f".github/workflows/{kind}.yml"]["jobs"].values():
             for step in job["steps"]:
                 if step.get("id") == "app":
@@ -195,6 +200,7 @@ def test_an_apps_token_may_only_do_what_its_job_does() -> None:
         "release": {"permission-contents": "write"},
         "rollback": {"permission-contents": "write"},
         "promote": {"permission-contents": "write", "permission-pull-requests": "write"},
+        "refresh": {"permission-contents": "write", "permission-pull-requests": "write"},
     }
 
 
