@@ -6,6 +6,7 @@ uv says which files there are, and has no command that fetches them.
 
 from __future__ import annotations
 
+import netrc
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from generator.ports import PackageIndex
 PYPI_FILES = "files.pythonhosted.org"  # what is here the build fetches itself
 ATTEMPTS = 3
 _TIMEOUT = 60.0  # seconds without a byte
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.(whl|tar\.gz|zip|tar\.bz2)")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,22 @@ class IndexFiles:
 
 
 def _urls(package: dict[str, Any]) -> Iterator[str]:
-    """The files of a package that its index alone has; its source only where no wheel fits."""
-    files = package.get("wheels") or ([package["sdist"]] if "sdist" in package else [])
-    for file in files:
+    """The wheels of a package that its index alone has.
+
+    Raises GeneratorError where it has none: a build gets what it needs itself (`build-system.requires`) from PyPI
+    without a look at hashes, and so whatever a stranger uploads there under a private name.
+    """
+    wheels = package.get("wheels", ())
+    for file in wheels or [package.get("sdist", {})]:
         url = str(file.get("url", ""))
-        if url.startswith(("https://", "http://")) and urlsplit(url).hostname != PYPI_FILES:
-            yield url
+        if not url.startswith(("https://", "http://")) or urlsplit(url).hostname == PYPI_FILES:
+            continue
+        if not wheels:
+            raise GeneratorError(
+                f"{package.get('name')} {package.get('version')} has no wheel for the image at "
+                f"{urlsplit(url).hostname}, and its source would be built with what PyPI has: upload a wheel there"
+            )
+        yield url
 
 
 def _name(url: str) -> str:
@@ -73,7 +84,7 @@ def _download(url: str, target: Path, hashes: set[str], index: PackageIndex | No
     for attempt in range(1, ATTEMPTS + 1):
         try:
             status = _stream(url, temporary, index)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             status, reason = 599, f"{type(error).__name__}: {error}"
         else:
             reason = f"HTTP {status}"
@@ -98,15 +109,16 @@ def _download(url: str, target: Path, hashes: set[str], index: PackageIndex | No
 
 def _stream(url: str, target: Path, index: PackageIndex | None) -> int:
     """The status of the answer, whose body comes into `target`. httpx takes no login along to another host."""
-    options: dict[str, Any] = {"follow_redirects": True, "timeout": _TIMEOUT}
-    with httpx.stream("GET", url, auth=_login(index), **options) as answer, target.open("wb") as file:
+    plain = {"Accept-Encoding": "identity"}  # the file itself is hashed
+    options: dict[str, Any] = {"follow_redirects": True, "timeout": _TIMEOUT, "headers": plain}
+    with httpx.stream("GET", url, auth=login_of(index), **options) as answer, target.open("wb") as file:
         if answer.status_code == 200:
-            for chunk in answer.iter_bytes():
+            for chunk in answer.iter_raw():
                 file.write(chunk)
         return answer.status_code
 
 
-def _login(index: PackageIndex | None) -> httpx.Auth | None:
+def login_of(index: PackageIndex | None) -> httpx.Auth | None:
     """The index's login: the secret's, uv's variables, or what .netrc says."""
     if index is None:
         return None
@@ -114,5 +126,8 @@ def _login(index: PackageIndex | None) -> httpx.Auth | None:
     user, password = os.environ.get(f"{prefix}_USERNAME", ""), os.environ.get(f"{prefix}_PASSWORD", "")
     if index.login is not None or user or password:
         return httpx.BasicAuth(*(index.login or (user, password)))
-    netrc = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
-    return httpx.NetRCAuth(str(netrc)) if netrc.is_file() else None
+    file = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    try:
+        return httpx.NetRCAuth(str(file)) if file.is_file() else None
+    except (netrc.NetrcParseError, UnicodeDecodeError):
+        raise GeneratorError(f"{file} is no valid .netrc: correct it, or set NETRC to another file") from None

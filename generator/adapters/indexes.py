@@ -96,8 +96,14 @@ def no_answer(index: PackageIndex, reason: str) -> Unreachable:
 def index_at(url: str, indexes: Sequence[PackageIndex]) -> PackageIndex | None:
     """The index that the file at `url` belongs to: of those on its host the one whose path is most like it."""
     there = urlsplit(url)
-    found = [index for index in indexes if urlsplit(index.url)[:2] == there[:2]]
+    found = [index for index in indexes if _server(index.url) == _server(url)]
     return max(found, key=lambda index: _alike(urlsplit(index.url).path, there.path), default=None)
+
+
+def _server(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port as they count: uv writes addresses in its own way."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _alike(one: str, other: str) -> int:

@@ -74,17 +74,19 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     timeout: float = 600,
+    inherits: bool = True,
 ) -> str:
     """What the program printed on standard output.
 
-    `env` is added to this process's environment. `timeout` is in seconds. Raises ProcessFailed, also where the
-    program prints more than MOST_OUTPUT bytes: many a program is somebody else's model.
+    `env` is added to this process's environment, unless it `inherits` nothing of that. `timeout` is in seconds.
+    Raises ProcessFailed, also where the program prints more than MOST_OUTPUT bytes: many a program is somebody
+    else's model.
     """
     try:
         process = subprocess.Popen(
             argv,
             cwd=cwd,
-            env=clean_environment(env),
+            env=clean_environment(env) if inherits else env,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -29,10 +29,9 @@ COMPILE_SECONDS = 900.0
 _PLAIN = ("--color", "never", "--no-progress", "--no-config")
 _NO_PYTHON = r"No interpreter found|python-build-standalone|No download found|Failed to inspect Python interpreter"
 _PLATFORMS = {"linux/amd64": "x86_64-manylinux_2_28", "linux/arm64": "aarch64-manylinux_2_28"}
-# What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else. A cut-off
-# for new releases is for resolving: what a lock names has been chosen.
+# What uv needs to know of its surroundings. Building a package runs its code, so it sees nothing else.
 _KEPT = re.compile(
-    r"UV_(?!EXCLUDE_NEWER)|XDG_|LC_|(PATH|HOME|USER|LANG|TZ|TMPDIR|NETRC|CC|CXX|CFLAGS|LDFLAGS)$"
+    r"UV_|XDG_|LC_|(PATH|HOME|USER|LANG|TZ|TMPDIR|NETRC|CC|CXX|CFLAGS|LDFLAGS)$"
     r"|(SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$|(http|https|all|no)_proxy$",
     re.IGNORECASE,
 )
@@ -88,7 +87,8 @@ class Uv:
         reporter: Reporter,
         indexes: Sequence[PackageIndex] = (),
     ) -> Ended:
-        kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
+        # A cut-off for new releases is for resolving: what a lock names has been chosen.
+        kept = {name: value for name, value in _surroundings().items() if name != "UV_EXCLUDE_NEWER"}
         hidden = [value for name, value in os.environ.items() if re.match(r"UV_.*(PASSWORD|TOKEN)$", name)]
         return self.supervisor.run(
             [_uv(), *_PLAIN, *arguments],
@@ -180,14 +180,20 @@ def _uv() -> str:
         raise MissingProgram("uv is not installed beside this command: reinstall tagship") from error
 
 
+def _surroundings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if _KEPT.match(name)}
+
+
 def _compile(
     requirements: str, python: str, indexes: Sequence[PackageIndex], arguments: Sequence[str], folder: Path | None
 ) -> str:
     command = [*_PLAIN, "pip", "compile", "--quiet", "--no-header", "--python-version", python]
     command += [*private.options(indexes), *arguments, "-"]
-    env = private.variables(indexes)
+    env = {**_surroundings(), **private.variables(indexes)}
     try:
-        return run(_uv(), *command, cwd=folder, env=env, stdin=requirements, timeout=COMPILE_SECONDS)
+        return run(
+            _uv(), *command, cwd=folder, env=env, stdin=requirements, timeout=COMPILE_SECONDS, inherits=False
+        )
     except ProcessFailed as error:
         said = Masking(private.secrets(indexes))(error.stderr)
     raise _compile_failed(said, indexes)  # without the error, whose output is not masked

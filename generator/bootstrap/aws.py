@@ -45,8 +45,9 @@ def look(model: Model, aws: Aws, asked: Cluster | Literal[False] | None = None) 
     """What the account holds; only reads. Raises GeneratorError in the wrong account."""
     check_account(model, aws)
     iam, stack = Iam(aws), CloudFormation(aws).find(stack_of(model))
-    roles = [*(arn.rsplit("/", 1)[1] for arn in roles_of(model).values()), pull_role(model)]
     cluster = cluster_of(asked, stack)
+    roles = [arn.rsplit("/", 1)[1] for arn in roles_of(model).values()]
+    roles += [pull_role(model)] if cluster else []
     return Found(
         provider=iam.github_provider(),
         repository=EcrRepository(aws, place_of(model), image_repository(model)).settings(),

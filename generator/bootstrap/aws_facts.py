@@ -61,10 +61,10 @@ def cluster_of(asked: Cluster | Literal[False] | None, stack: Stack | None) -> C
 
 def cluster_from(issuer: str, account: str) -> Cluster:
     """A cluster as somebody writes it. Raises GeneratorError; wildcards are no names."""
-    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~-]+)*", issuer, re.ASCII):
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~-]+)*", issuer, re.ASCII):
         raise GeneratorError(
             f"--cluster-issuer is {issuer!r}: write it as the cluster's tokens do (`iss`), such as "
-            "https://oidc.example.com/cluster, without a slash at its end"
+            "https://oidc.example.com/cluster, without a slash at its end; IAM takes no issuer with a port"
         )
     label = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
     if not re.fullmatch(rf"{label}:{label}(\.{label})*", account, re.ASCII):

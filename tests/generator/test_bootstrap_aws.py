@@ -254,6 +254,7 @@ def test_the_service_account_may_do_what_the_user_may() -> None:
         ("oidc.example.com", "a:b"),
         ("http://oidc.example.com", "a:b"),
         ("https://oidc.example.com/", "a:b"),
+        ("https://oidc.example.com:6443", "a:b"),
         ('https://oidc.example.com/"x', "a:b"),
         ("https://oidc.example.com", "a:*"),
         ("https://oidc.example.com", "a"),

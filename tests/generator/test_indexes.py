@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.adapters.index_files import IndexFiles
+from generator.adapters.index_files import IndexFiles, login_of
 from generator.adapters.indexes import index_at, variables
 from generator.adapters.uv import Uv
 from generator.bootstrap.github_environments import wanted_environments
@@ -253,7 +253,9 @@ def test_a_login_stays_with_its_index(index: PrivateIndex, tmp_path: Path) -> No
         assert all(login for _, path, login in index.asked if path.endswith("/"))
 
 
-def test_a_package_without_wheels_is_fetched_as_its_source(index: PrivateIndex, tmp_path: Path) -> None:
+def test_a_package_without_wheels_is_not_built_with_what_strangers_upload(
+    index: PrivateIndex, tmp_path: Path
+) -> None:
     path = tmp_path / f"{MODULE}-2.0.0.tar.gz"
     info = f"Metadata-Version: 2.2\nName: {PACKAGE}\nVersion: 2.0.0\n".encode()
     project = f"[project]\nname = '{PACKAGE}'\nversion = '2.0.0'\n".encode()
@@ -265,10 +267,10 @@ def test_a_package_without_wheels_is_fetched_as_its_source(index: PrivateIndex, 
     index.files = {path.name: path}
     lock = Uv().compile(PACKAGE, python="3.11", folder=tmp_path, indexes=asked(index.url))
     assert "==2.0.0" in lock
-    IndexFiles().fetch(
-        lock, python="3.11", platform="linux/amd64", indexes=asked(index.url), folder=tmp_path / "files"
-    )
-    assert [found.name for found in (tmp_path / "files").iterdir()] == [path.name]
+    with pytest.raises(GeneratorError, match=f"{PACKAGE} 2.0.0 has no wheel for the image at 127.0.0.1"):
+        IndexFiles().fetch(
+            lock, python="3.11", platform="linux/amd64", indexes=asked(index.url), folder=tmp_path / "files"
+        )
 
 
 def test_the_context_has_packages_and_the_build_needs_no_index(tmp_path: Path) -> None:
@@ -305,3 +307,31 @@ def test_of_two_indexes_on_one_host_each_gets_its_own_login() -> None:
     assert index_at("http://pkgs.example.com/api/pypi/one/files/a-1.0.whl", both) is None
     assert index_at("https://pkgs.example.com:444/api/pypi/one/files/a-1.0.whl", both) is None
     assert index_at("https://elsewhere.example.com/api/pypi/one/files/a-1.0.whl", both) is None
+    assert index_at("https://PKGS.example.com:443/api/pypi/one/files/a-1.0.whl", both) == both[0]
+
+
+def test_a_netrc_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine example.com password hunter2 what\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(GeneratorError, match="netrc is no valid .netrc") as caught:
+        login_of(PackageIndex("corp-x", "https://pkgs.example.com/simple"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_code_that_is_built_to_resolve_sees_none_of_our_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source without static metadata: uv runs its setup.py to know what it requires."""
+    monkeypatch.setenv("CORP_INDEX", "hunter2")
+    monkeypatch.setenv("GH_TOKEN", "hunter3")
+    source = tmp_path / "curious"
+    source.mkdir()
+    (source / "setup.py").write_text(
+        "import os, pathlib\n"
+        f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(repr(dict(os.environ)))\n"
+        "from setuptools import setup\nsetup(name='curious', version='1.0')\n"
+    )
+    Uv().compile(f"curious @ {source.as_uri()}\n", python="3.11", folder=tmp_path)
+    seen = (tmp_path / "seen").read_text()
+    assert "hunter" not in seen
+    assert "PATH" in seen

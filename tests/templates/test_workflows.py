@@ -300,7 +300,8 @@ def test_logins_of_package_indexes_go_to_the_steps_that_install() -> None:
 
 def test_pull_requests_get_no_login_of_an_index() -> None:
     files = workflows("two-indexes-and-secrets")
-    assert "secrets." not in files[".github/workflows/pull-request.yml"]
+    for name in ("pull-request", "rehearse"):
+        assert "secrets." not in files[f".github/workflows/{name}.yml"]
 
 
 def test_a_retraining_gets_the_logins_of_its_indexes() -> None:
