@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,10 @@ class Forge:
 
     def received(self, line: str) -> None:
         """What a pushed ref starts; each run's output goes to the one who pushes, and is kept."""
-        _, new, ref = line.split()
+        old, new, ref = line.split()
         if set(new) == {"0"} or not ref.startswith(("refs/heads/", "refs/tags/")):
             return
-        for workflow in self._started_by(ref):
+        for workflow in self._started_by(ref, old, new):
             self.run(workflow, "push", {"ref": ref, "after": new})
 
     def dispatch(self, workflow: str, *, ref: str = "refs/heads/main", **inputs: str) -> str:
@@ -81,8 +81,13 @@ class Forge:
             "user": {"login": "ada"},
         }
         payload = {"ref": f"refs/heads/{branch}", "number": number, "action": "opened", "pull_request": about}
-        both = (self.run(name, "pull_request", payload) for name in ("pull-request.yml", "rehearse.yml"))
-        return "\n".join(both)
+        with tempfile.TemporaryDirectory() as folder:
+            there = {
+                path.name
+                for path in (self._checkout(Path(folder), "refs/heads/main") / ".github/workflows").iterdir()
+            }
+        names = [name for name in ("pull-request.yml", "rehearse.yml") if name in there]
+        return "\n".join(self.run(name, "pull_request", payload) for name in names)
 
     def run(self, workflow: str, event: str, payload: dict[str, Any], *, fails: bool = False) -> str:
         """Runs one workflow to its end. Raises AssertionError with its last lines where that is not as told."""
@@ -136,8 +141,10 @@ class Forge:
         )
         return folder
 
-    def _started_by(self, ref: str) -> list[str]:
-        """The workflows at `ref` that a push of it starts, by their own filters."""
+    def _started_by(self, ref: str, old: str, new: str) -> list[str]:
+        """The workflows at `ref` that a push of it starts, by their own filters. A branch's first push starts none."""
+        if ref.startswith("refs/heads/") and set(old) == {"0"}:
+            return []
         with tempfile.TemporaryDirectory() as folder:
             workflows = self._checkout(Path(folder), ref) / ".github/workflows"
             found = []
@@ -146,9 +153,19 @@ class Forge:
                 push = on.get("push") or {} if isinstance(on, dict) else {}
                 kind, _, name = ref.removeprefix("refs/").partition("/")
                 patterns = push.get("tags" if kind == "tags" else "branches", [])
-                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+                if _match([name], patterns) and _match(self._changed(old, new), push.get("paths", ["*"])):
                     found.append(path.name)
         return found
+
+    def _changed(self, old: str, new: str) -> list[str]:
+        if set(old) == {"0"}:
+            return ["*"]
+        command = ["git", "-C", str(self.bare), "diff", "--name-only", old, new]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def _match(names: Iterable[str], patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _cut_off() -> dict[str, str]:

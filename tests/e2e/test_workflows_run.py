@@ -53,6 +53,7 @@ class Story:
     seen: dict[str, dict[str, str]] = field(
         default_factory=dict
     )  # by moment: what each environment's overlay runs
+    waiting: tuple[str, str] = ("", "")  # what edge's promotion was based on, and main, after a person's commit
     late: str = ""  # what the late run said
     github: GitHubServer | None = None  # what it was told
 
@@ -148,9 +149,14 @@ def _told(root: Path, forge: Forge) -> Story:
     forge.dispatch("promote.yml", environment="production", version="1.1.0")  # run 3
     forge.dispatch("promote.yml", environment="edge")  # run 4
     story.look("second")
-    forge.dispatch("rollback.yml", environment="production", reason=REASON)  # run 5
+    git(root, "pull", "--quiet", "--no-rebase", "origin", "main")
+    (root / "k8s/overlays/edge/NOTE.md").write_text("Nearer to those who ask.\n")
+    commit_all(root, "Say what edge is")
+    git(root, "push", "--quiet", "origin", "main")  # run 5
+    story.waiting = git(forge.bare, "rev-parse", "tagship/churn/edge~1"), git(forge.bare, "rev-parse", "main")
+    forge.dispatch("rollback.yml", environment="production", reason=REASON)  # run 6
     story.look("rolled back")
-    story.late = forge.run("release.yml", "push", {"ref": "refs/tags/v1.0.0"}, fails=True)  # run 6
+    story.late = forge.run("release.yml", "push", {"ref": "refs/tags/v1.0.0"}, fails=True)  # run 7
     story.look("run again")
     return story
 
@@ -172,6 +178,12 @@ def test_by_default_a_promotion_waits_on_its_branch(story: Story) -> None:
     assert "waits on tagship/churn/edge" in (story.forge.folder / "run-4/log").read_text()
 
 
+def test_what_waits_is_made_again_when_its_overlay_changes_under_it(story: Story) -> None:
+    based, main = story.waiting
+    assert based == main
+    assert "is on top of main again" in (story.forge.folder / "run-5/log").read_text()
+
+
 def test_a_rollback_goes_back_and_says_why_literally(story: Story) -> None:
     assert story.seen["rolled back"] == {**story.seen["second"], "production": story.published(0)}
     message = git(story.forge.bare, "log", "-1", "--format=%B", "main").splitlines()
@@ -183,7 +195,7 @@ def test_a_rollback_goes_back_and_says_why_literally(story: Story) -> None:
 def test_a_whole_run_again_ends_with_the_image_and_record_that_are_there(story: Story) -> None:
     """Of a tag that was published and superseded: one image, nothing pushed, no commit, nothing older over newer."""
     assert story.seen["run again"] == story.seen["rolled back"]
-    first, again = story.artifact(0), story.artifact(6)
+    first, again = story.artifact(0), story.artifact(7)
     assert (again["digest"], again["record"]) == (first["digest"], first["record"])
     assert (first["pushed"], again["pushed"]) == (True, False)
     deploys = [line for line in story.log() if line.startswith("Deploy churn 1.0.0")]
