@@ -8,7 +8,7 @@ from pathlib import Path
 from generator.adapters import kustomize
 from generator.adapters.git import GitRepository
 from generator.adapters.kubectl import Kubectl
-from generator.adapters.mlflow_runs import MlflowRuns
+from generator.adapters.mlflow_runs import runs_of
 from generator.chain.recorded import Records
 from generator.config.model import Model, Workspace, load
 from generator.errors import GeneratorError
@@ -31,8 +31,7 @@ def records_of(root: Path, folder: Path, model: Model) -> tuple[Workspace, Recor
     home = home_of(model, git.root, folder / "overlays")
     overlays = GitRepository(folder / "overlays") if model.separate else git
     tracking = model.config.tracking
-    token = os.environ.get(tracking.secret or "MLFLOW_TRACKING_TOKEN")
-    runs = MlflowRuns(tracking.uri, token) if tracking.uri and tracking.uri.startswith("http") else None
+    runs = runs_of(tracking.uri, tracking.secret, os.environ)
     renderer = kustomize.Kustomize() if kustomize.installed() else None
     return head, Records(git, overlays, registry_of(model), renderer, runs), home
 
