@@ -133,10 +133,11 @@ def failure(seen: Snapshot, digest: str) -> Failure | None:
 
     While the Deployment names another one, pods and their controllers speak of that.
     """
-    of_its_own = (_creation, _pods, _deadline) if seen.digest == digest else ()
-    for look in (_application, *of_its_own):
+    same = seen.digest == digest
+    looks: tuple[Callable[[Snapshot], Iterator[Failure]], ...] = (_application,)
+    for look in (*looks, _creation, _pods, _deadline) if same else looks:
         for found in look(seen):
-            return replace(found, late=bool(of_its_own) and _out_of_time(seen))
+            return replace(found, late=same and _out_of_time(seen))
     return None
 
 
