@@ -399,7 +399,8 @@ def test_a_server_with_keys_is_not_asked(chain: Chain) -> None:
 def test_another_environments_cluster_is_unseen_with_both_ways_out(chain: Chain, engine: str) -> None:
     if engine == "none":
         chain.edit("model.yaml", "engine: argocd", "engine: none")
-    _set(chain, application=None, deployment=None, namespace=None)
+        chain.cluster.namespace = None
+    _set(chain, application=None, deployment=None)
     links = chain.followed()
     assert first_broken(links.values()) is None, links
     assert links["reconciler"].standing is Standing.UNSEEN
