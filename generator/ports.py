@@ -128,6 +128,9 @@ class Harness(Protocol):
 class Cluster(Protocol):
     """A Kubernetes cluster, read only."""
 
+    def context(self) -> str:
+        """How kubectl calls it."""
+
     def get(self, path: str) -> Any:
         """The object at a path of its API; None where there is none. Raises GeneratorError with the reason."""
 

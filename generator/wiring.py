@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import itertools
 import os
 import uuid
@@ -261,14 +262,24 @@ def pushing(folder: Path, author: tuple[str, str] | None = None) -> GitRepositor
     return GitRepository(folder, author=author or (DEPLOYS_AS if on_runner else None), token_for=server, key=key)
 
 
+def clone_of(source: str, branch: str, folder: Path) -> GitRepository:
+    """A clone below `folder`, of which there is one for each address and branch."""
+    git = pushing(folder / hashlib.sha256(f"{source} {branch}".encode()).hexdigest()[:16])
+    if not git.root.exists():
+        git.clone(source, branch=branch)
+    return git
+
+
+def overlays_of(model: Model, folder: Path) -> GitRepository:
+    """The configuration repository of `model`, in a clone below `folder`."""
+    git = clone_of(_elsewhere(model), model.overlays_branch, folder)
+    check_owner(git.root, model)
+    return git
+
+
 def home_of(model: Model, root: Path, folder: Path) -> Path:
-    """What holds the k8s/ of `model`: `root`, or a clone made in `folder` of where they are instead."""
-    if not model.separate:
-        return root
-    clone = pushing(folder)
-    clone.clone(_elsewhere(model), branch=model.overlays_branch)
-    check_owner(folder, model)
-    return folder / model.home
+    """What holds the k8s/ of `model`: `root`, or a clone below `folder` of where they are instead."""
+    return overlays_of(model, folder).root / model.home if model.separate else root
 
 
 def _observe(release: Release, world: World) -> Artifact:

@@ -27,4 +27,4 @@ def follow(
     overlay = next(link for link in links if link.name == "overlay")
     if cluster is None:
         return (*links, unseen("reconciler", "no cluster was asked"))
-    return (*links, *running(Place(model, target, cluster), entry, overlay.value, records.overlays))
+    return (*links, *running(Place(model, target, cluster), ledger, overlay.value, records.overlays))

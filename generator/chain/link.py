@@ -34,6 +34,10 @@ def broken(name: str, value: str, why: str) -> Link:
     return Link(name, Standing.BROKEN, value, why)
 
 
+def moving(name: str, value: str, why: str) -> Link:
+    return Link(name, Standing.MOVING, value, why)
+
+
 def unseen(name: str, why: str) -> Link:
     return Link(name, Standing.UNSEEN, "", why)
 

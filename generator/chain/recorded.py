@@ -12,7 +12,7 @@ from generator.config.model import Model, Target
 from generator.errors import GeneratorError
 from generator.image.labels import read_labels
 from generator.ledger import Entry
-from generator.overlay import image_of, image_problems
+from generator.overlay import OverlayImage, image_of, image_problems
 from generator.ports import Registry, Renderer, Runs
 from generator.version import Version
 
@@ -42,7 +42,7 @@ def recorded(model: Model, target: Target, entry: Entry, records: Records) -> It
         else unseen("data", "the script logged no input (mlflow.log_input)")
     )
     yield from _tracked(model, entry, records.runs)
-    yield _image(model, entry, records.registry)
+    yield _image(model, target, entry, records)
     yield _overlay(model, target, entry, records)
 
 
@@ -101,11 +101,16 @@ def _registered(model: Model, entry: Entry, runs: Runs) -> Link:
     return holds("registered version", shown)
 
 
-def _image(model: Model, entry: Entry, registry: Registry | None) -> Link:
-    if registry is None:
+def _image(model: Model, target: Target, entry: Entry, records: Records) -> Link:
+    if records.registry is None:
         return unseen("digest", "the registry was not asked")
+    if (elsewhere := _repository(model, target, records)) != model.image_repository:
+        why = (
+            f"{model.shown} names {model.image_repository} now, the overlay still {elsewhere}, which is not asked"
+        )
+        return unseen("digest", why)
     try:
-        found = registry.find(entry.digest)
+        found = records.registry.find(entry.digest)
         if found is None:
             why = f"{model.image_repository} does not have it: new pods cannot be pulled. Release again"
             return broken("digest", entry.digest, why)
@@ -122,16 +127,29 @@ def _image(model: Model, entry: Entry, registry: Registry | None) -> Link:
     return holds("digest", entry.digest)
 
 
+def _repository(model: Model, target: Target, records: Records) -> str:
+    """Where the overlay has its image: model.yaml may name another place since the release."""
+    try:
+        return _named(model, target, records).repository
+    except (GeneratorError, OSError):  # said of the overlay itself
+        return model.image_repository
+
+
+def _named(model: Model, target: Target, records: Records) -> OverlayImage:
+    """The image that the overlay names. Raises GeneratorError or OSError where it names none."""
+    shown = f"{model.overlay_path(target.name)}/kustomization.yaml"
+    return image_of((records.overlays.root / shown).read_text(), shown)
+
+
 def _overlay(model: Model, target: Target, entry: Entry, records: Records) -> Link:
     folder, git = model.overlay_path(target.name), records.overlays
     shown = f"{folder}/kustomization.yaml"
     commit = git.last_change(folder)
     try:
-        digest = image_of((git.root / shown).read_text(), shown).digest
-        problems = (
-            [] if digest == entry.digest else [f"{shown} names {digest[:19]}, its ledger {entry.digest[:19]}"]
-        )
-        problems += _rendered(model, git.root / folder, entry, records.renderer)
+        image = _named(model, target, records)
+        same = image.digest == entry.digest
+        problems = [] if same else [f"{shown} names {image.digest[:19]}, its ledger {entry.digest[:19]}"]
+        problems += _rendered(model, git.root / folder, image.repository, entry, records.renderer)
     except (GeneratorError, OSError) as error:
         problems = [str(error)]
     if problems:
@@ -139,9 +157,9 @@ def _overlay(model: Model, target: Target, entry: Entry, records: Records) -> Li
     return holds("overlay", commit)
 
 
-def _rendered(model: Model, overlay: Path, entry: Entry, renderer: Renderer | None) -> list[str]:
+def _rendered(model: Model, overlay: Path, repository: str, entry: Entry, renderer: Renderer | None) -> list[str]:
     if renderer is None:
         return []
     name = f"{model.name}-inference"
     objects = renderer.build(overlay)
-    return image_problems(objects, name=name, repository=model.image_repository, digest=entry.digest)
+    return image_problems(objects, name=name, repository=repository, digest=entry.digest)

@@ -8,33 +8,30 @@ from pathlib import Path
 from generator.adapters import kustomize
 from generator.adapters.git import GitRepository
 from generator.adapters.kubectl import Kubectl
-from generator.adapters.mlflow_runs import MlflowRuns
+from generator.adapters.mlflow_runs import runs_of
 from generator.chain.recorded import Records
 from generator.config.model import Model, Workspace, load
 from generator.errors import GeneratorError
 from generator.ports import Cluster
-from generator.wiring import home_of, registry_of
+from generator.wiring import clone_of, overlays_of, registry_of
 
 
 def records_of(root: Path, folder: Path, model: Model) -> tuple[Workspace, Records, Path]:
     """The release branch's head as origin has it, what holds records, and the home of the model's k8s/ there.
 
-    What has to be cloned is cloned into `folder`.
+    What has to be cloned is cloned into `folder`, once for all models.
     """
     source = GitRepository(root).origin()
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: what was released stands there")
-    git = GitRepository(folder / "code")
-    git.clone(source, branch=model.config.repository.branch)
+    git = clone_of(source, model.config.repository.branch, folder)
     head = load(git.root)
     model = head.model(model.name)
-    home = home_of(model, git.root, folder / "overlays")
-    overlays = GitRepository(folder / "overlays") if model.separate else git
+    overlays = overlays_of(model, folder) if model.separate else git
     tracking = model.config.tracking
-    token = os.environ.get(tracking.secret or "MLFLOW_TRACKING_TOKEN")
-    runs = MlflowRuns(tracking.uri, token) if tracking.uri and tracking.uri.startswith("http") else None
+    runs = runs_of(tracking.uri, tracking.secret, os.environ)
     renderer = kustomize.Kustomize() if kustomize.installed() else None
-    return head, Records(git, overlays, registry_of(model), renderer, runs), home
+    return head, Records(git, overlays, registry_of(model), renderer, runs), overlays.root / model.home
 
 
 def cluster_of() -> Cluster | None:

@@ -8,78 +8,100 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator.cli.options import model_option, repository_option
+from generator.cli.options import complete_environments, model_option, repository_option
 
 if TYPE_CHECKING:
     from generator.chain.link import Link
-    from generator.config.model import Workspace
+    from generator.config.model import Model, Target
+    from generator.ports import Cluster
 
 
 @click.command()
 @repository_option
 @model_option("Only this model.")
+@click.option("--environment", metavar="NAME", shell_complete=complete_environments, help="Only this environment.")
 @click.option("--chain", "chained", is_flag=True, help="Check each link from the tag to what the pods answer.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-def command(root: Path, model_name: str | None, chained: bool, as_json: bool) -> None:
+def command(root: Path, model_name: str | None, environment: str | None, chained: bool, as_json: bool) -> None:
     """Show what each environment's ledger says: version, digest, run, commit, when, by whom.
 
     Ledgers of a configuration repository are read from its branch.
 
     With --chain, prove it: tag, commit, data hash, run, registered version, digest, overlay, reconciler,
     Deployment, pods and their live /metadata, as origin's release branch, the registry, the tracking server and
-    the cluster of kubectl's current context have them. Ends with 1 where a link is broken.
+    the cluster of kubectl's current context have them. Ends with 1 where a link is broken. Where environments have
+    clusters of their own, choose the context and its --environment together.
     """
     from generator.config.model import load
 
     workspace = load(root)
-    models = {workspace.model(model_name).name} if model_name else {model.name for model in workspace}
+    models = _with(environment, [workspace.model(model_name)] if model_name else list(workspace))
     if chained:
-        _chains(workspace, models, as_json=as_json)
+        _chains(root, models, environment, as_json=as_json)
         return
-    rows = [row for row in _rows(workspace) if row["model"] in models]
+    rows = list(_rows(root, models, environment))
     if as_json:
         _print_json(rows)
     else:
         _table(rows)
 
 
-def _chains(workspace: Workspace, models: set[str], *, as_json: bool) -> None:
+def _with(environment: str | None, models: list[Model]) -> list[Model]:
+    """Those that have the environment. Raises GeneratorError where none has."""
+    if environment is None:
+        return models
+    found = [model for model in models if environment in {target.name for target in model.targets}]
+    if not found:
+        models[0].target(environment)
+    return found
+
+
+def _chains(root: Path, models: list[Model], environment: str | None, *, as_json: bool) -> None:
     """Follows the chain of each environment. SystemExit(1) where one is broken."""
     import sys
 
     from generator.chain.link import first_broken
+    from generator.chain.sources import cluster_of
     from generator.cli.output import Terminal
 
-    terminal, rows, broken = Terminal(), [], False
+    terminal, rows, broken, cluster = Terminal(), [], False, cluster_of()
+    context = cluster.context() if cluster else None
+    if not as_json:
+        click.echo(f"the cluster is that of kubectl's context {context}" if context else "no cluster is asked")
     with terminal.working_on("status"):
-        for name, environment, links in _followed(workspace, models):
+        for name, where, links in _followed(root, models, environment, cluster):
             first = first_broken(links)
             broken = broken or first is not None
-            rows.append({"model": name, "environment": environment, "links": [vars(link) for link in links]})
+            row = {"model": name, "environment": where, "context": context}
+            rows.append({**row, "links": [vars(link) for link in links]})
             if not as_json:
-                _chain_table(f"{name} in {environment}", links, first)
+                _chain_table(f"{name} in {where}", links, first)
     if as_json:
         _print_json(rows)
     if broken:
         sys.exit(1)
 
 
-def _followed(workspace: Workspace, models: set[str]) -> Iterator[tuple[str, str, tuple[Link, ...]]]:
+def _followed(
+    root: Path, models: list[Model], environment: str | None, cluster: Cluster | None
+) -> Iterator[tuple[str, str, tuple[Link, ...]]]:
     import tempfile
 
     from generator.chain.follow import follow
-    from generator.chain.sources import cluster_of, records_of
+    from generator.chain.sources import records_of
     from generator.generate import ledgers
 
-    cluster = cluster_of()
     with tempfile.TemporaryDirectory(prefix="tagship-status-") as folder:
-        for name in sorted(models):
-            head, records, home = records_of(workspace.root, Path(folder, name), workspace.model(name))
-            model = head.model(name)
+        for wanted in models:
+            head, records, home = records_of(root, Path(folder), wanted)
+            model = head.model(wanted.name)
             found = ledgers(home, model)
-            for target in model.targets:
-                links = follow(model, target, found.get(target.name), records, cluster)
-                yield name, target.name, links
+            for target in _targets(model, environment):
+                yield model.name, target.name, follow(model, target, found.get(target.name), records, cluster)
+
+
+def _targets(model: Model, environment: str | None) -> tuple[Target, ...]:
+    return (model.target(environment),) if environment else model.targets
 
 
 def _chain_table(title: str, links: tuple[Link, ...], first: Link | None) -> None:
@@ -106,28 +128,24 @@ def _print_json(rows: list[dict[str, Any]]) -> None:
     click.echo(json.dumps(rows, indent=2))
 
 
-def _rows(workspace: Workspace) -> list[dict[str, Any]]:
+def _rows(root: Path, models: list[Model], environment: str | None) -> Iterator[dict[str, Any]]:
     import tempfile
 
     from generator.generate import ledgers
     from generator.wiring import home_of
 
-    rows = []
     with tempfile.TemporaryDirectory(prefix="tagship-status-") as folder:
-        for model in workspace:
-            found = ledgers(home_of(model, workspace.root, Path(folder, model.name)), model)
-            for target in model.targets:
+        for model in models:
+            found = ledgers(home_of(model, root, Path(folder)), model)
+            for target in _targets(model, environment):
                 ledger = found.get(target.name)
                 current = ledger.current if ledger else None
-                rows.append(
-                    {
-                        "model": model.name,
-                        "environment": target.name,
-                        "current": current.model_dump(mode="json") if current else None,
-                        "rejected": [item.version for item in ledger.rejected] if ledger else [],
-                    }
-                )
-    return rows
+                yield {
+                    "model": model.name,
+                    "environment": target.name,
+                    "current": current.model_dump(mode="json") if current else None,
+                    "rejected": [item.version for item in ledger.rejected] if ledger else [],
+                }
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -5,13 +5,12 @@ Which cluster is meant is not written anywhere, so what is missing in this one i
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from generator.adapters.kubectl import Kubectl
 from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
-from generator.plan.reconciler import FOLLOWERS, api_path, object_name, reconciler_file
+from generator.plan.reconciler import FOLLOWERS, api_path, applying, object_name
 
 AREA = "cluster"
 
@@ -23,14 +22,8 @@ def check(subject: Subject) -> Findings:
         for target in model.targets:
             if kubectl.get(f"/api/v1/namespaces/{target.namespace}") is None:
                 what = f"the cluster of context {context} has no namespace {target.namespace}"
-                yield _warning(what, context, _apply(model, target))
+                yield _warning(what, context, applying(model, target))
         yield from _reconciler(model, kubectl, context)
-
-
-def _apply(model: Model, target: Target) -> str:
-    where = f" in a checkout of {model.overlays_url}" if model.separate else ""
-    file = PurePosixPath(model.home, reconciler_file(model, target))
-    return f"run `kubectl apply -f {file}`{where}, or choose the cluster with `kubectl config use-context`"
 
 
 def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
@@ -56,7 +49,7 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             what = (
                 f"{namespace} in {context} has no {kind} {name}: nothing follows {model.overlay_path(target.name)}"
             )
-            yield _warning(what, context, _apply(model, target))
+            yield _warning(what, context, applying(model, target))
             continue
         yield from _follows(model, target, found, f"{kind} {name}")
         yield from _state(found, f"{kind} {name}")
@@ -72,7 +65,7 @@ def _follows(model: Model, target: Target, found: Any, name: str) -> Findings:
     for key, value in wanted.items():
         if str(source.get(key, "")).removeprefix("./") != value:
             what = f"{name} follows {key} {source.get(key, 'nothing')}, not {value}"
-            yield Finding(AREA, Severity.ERROR, what, name, _apply(model, target))
+            yield Finding(AREA, Severity.ERROR, what, name, applying(model, target))
 
 
 def _state(found: Any, name: str) -> Findings:

@@ -126,5 +126,12 @@ def reconciler_file(model: Model, target: Target) -> str:
     return f"{FOLDER}/{target.name}.yaml" if alone else f"{FOLDER}/{model.name}/{target.name}.yaml"
 
 
+def applying(model: Model, target: Target) -> str:
+    """What to do where a cluster has nothing that follows an environment, or is another one's."""
+    where = f" in a checkout of {model.overlays_url}" if model.separate else ""
+    file = PurePosixPath(model.home, reconciler_file(model, target))
+    return f"run `kubectl apply -f {file}`{where}, or choose the cluster with `kubectl config use-context`"
+
+
 def _declares_before(other: Model, model: Model, namespace: str) -> bool:
     return other.name < model.name and any(target.namespace == namespace for target in other.targets)

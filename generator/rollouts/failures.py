@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, is_ready
 
@@ -21,7 +21,7 @@ class Kind:
     name: str
     what: str
     fix: str
-    at_once: bool = True  # False: it may pass by itself, and counts only once it has lasted
+    at_once: bool = True  # False: it may pass by itself, and counts only at the rollout's deadline
 
 
 IMAGE_ABSENT = Kind(
@@ -41,6 +41,11 @@ IMAGE_UNREACHABLE = Kind(
     at_once=False,
 )
 CRASH = Kind("crash-loop", "the server ends and is started again", "read its log: kubectl logs --previous")
+CANNOT_START = Kind(
+    "cannot-start",
+    "the container cannot be started",
+    "see what the message names: mostly a patch of the overlay, or the node",
+)
 OUT_OF_MEMORY = Kind(
     "out-of-memory",
     "the server needed more memory than its limit",
@@ -93,6 +98,7 @@ KINDS = (
     IMAGE_REFUSED,
     IMAGE_UNREACHABLE,
     CRASH,
+    CANNOT_START,
     OUT_OF_MEMORY,
     ARCHITECTURE,
     NEVER_READY,
@@ -111,28 +117,52 @@ class Failure:
 
     kind: Kind
     said: str  # by the cluster, one line
+    late: bool = False  # the rollout's deadline has passed
+
+    @property
+    def final(self) -> bool:
+        """Whether it counts already, although it might pass by itself."""
+        return self.kind.at_once or self.late
 
     def __str__(self) -> str:
         return f"{self.kind.what} ({self.said}): {self.kind.fix}"
 
 
-def failure(seen: Snapshot) -> Failure | None:
-    """Why the newest revision fails, the first that is found; None while nothing says so."""
-    for look in (_application, _creation, _pods, _deadline):
+def failure(seen: Snapshot, digest: str) -> Failure | None:
+    """Why `digest` does not come up, the first that is found; None while nothing says so.
+
+    While the Deployment names another one, pods and their controllers speak of that.
+    """
+    same = seen.digest == digest
+    looks: tuple[Callable[[Snapshot], Iterator[Failure]], ...] = (_application,)
+    for look in (*looks, _creation, _pods, _deadline) if same else looks:
         for found in look(seen):
-            return found
+            return replace(found, late=same and _out_of_time(seen))
     return None
+
+
+def not_applied(seen: Snapshot) -> Failure | None:
+    """Why the reconciler does not bring what it follows; None while it does not complain."""
+    return next(_application(seen), None)
 
 
 def _application(seen: Snapshot) -> Iterator[Failure]:
     status = (seen.application or {}).get("status", {})
     operation = status.get("operationState", {})
-    if operation.get("phase") in ("Failed", "Error"):
+    wanted, tried = status.get("sync", {}).get("revision"), revision_of(operation)
+    earlier = bool(wanted and tried and wanted != tried)  # Argo CD keeps it until the next one begins
+    if operation.get("phase") in ("Failed", "Error") and not earlier:
         yield _refused(operation.get("message", "")) or Failure(SYNC, _line(operation.get("message", "")))
     for one in status.get("conditions", []):
         broken = one["type"].endswith("Error") or (one["type"] == "Ready" and one.get("status") == "False")
         if broken and one.get("reason") not in ("Progressing", "DependencyNotReady", "HealthCheckFailed"):
             yield _refused(one.get("message", "")) or Failure(SYNC, _line(one.get("message", "")))
+
+
+def revision_of(operation: Object) -> str:
+    """The commit that an operation of Argo CD is about; empty where it names none."""
+    asked = operation.get("operation", {}).get("sync", {})
+    return str(operation.get("syncResult", {}).get("revision") or asked.get("revision") or "")
 
 
 def _creation(seen: Snapshot) -> Iterator[Failure]:
@@ -196,6 +226,8 @@ def _crash(seen: Snapshot, pod: Object, message: str) -> Failure:
         return Failure(OUT_OF_MEMORY, f"OOMKilled, exit code {code}")
     if "exec format error" in ended.get("message", "") + message:
         return Failure(ARCHITECTURE, _line(ended.get("message", "") or message))
+    if not ended:
+        return Failure(CANNOT_START, _line(message))
     if probe := _event(seen, pod, "Killing", "probe"):
         unhealthy = _event(seen, pod, "Unhealthy")
         return Failure(NEVER_READY, _line(f"{probe} {unhealthy}"))
@@ -215,11 +247,17 @@ _WAITING: dict[str, Callable[[Snapshot, Object, str], Failure]] = {
 }
 
 
+def _out_of_time(seen: Snapshot) -> bool:
+    """Whether the Deployment's rollout made no progress until its deadline."""
+    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
+    return progress.get("reason") == "ProgressDeadlineExceeded"
+
+
 def _deadline(seen: Snapshot) -> Iterator[Failure]:
     """Nothing above was found, and the controller has given up waiting."""
-    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
-    if progress.get("reason") != "ProgressDeadlineExceeded":
+    if not _out_of_time(seen):
         return
+    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
     running = next((pod for pod in seen.pods if "running" in container_status(pod).get("state", {})), None)
     if running:
         yield Failure(NEVER_READY, _line(_event(seen, running, "Unhealthy") or progress.get("message", "")))

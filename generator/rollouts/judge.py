@@ -29,7 +29,7 @@ class Seen:
 
 def judge(seen: Snapshot, digest: str) -> Seen:
     """`seen` against the digest that its overlay names."""
-    found = failure(seen)
+    found = failure(seen, digest)
     if seen.deployment is None:
         return _or_failed(found, State.WAITING, "there is no Deployment yet")
     if seen.digest != digest:
@@ -49,6 +49,6 @@ def judge(seen: Snapshot, digest: str) -> Seen:
 
 
 def _or_failed(found: Failure | None, state: State, detail: str) -> Seen:
-    if found and found.kind.at_once:
+    if found and found.final:
         return Seen(State.FAILED, str(found), found)
     return Seen(state, f"{detail}; {found}" if found else detail, found)

@@ -24,8 +24,8 @@ class Snapshot:
 
     deployment: Object | None
     replica_set: Object | None  # of the newest revision; None before its controller made one
-    pods: tuple[Object, ...]  # of that revision, and not on their way out
-    old_pods: tuple[Object, ...]  # of other revisions, those on their way out left out
+    pods: tuple[Object, ...]  # of that revision, neither on their way out nor ended (evicted, node gone)
+    old_pods: tuple[Object, ...]  # of other revisions, likewise
     events: tuple[Object, ...]  # of the objects above, oldest first
     application: Object | None = None  # Argo CD's, or Flux's Kustomization
 
@@ -80,7 +80,7 @@ def take(cluster: Cluster, namespace: str, name: str, application: str | None = 
     owned = list(_owned(cluster, f"/apis/apps/v1/namespaces/{namespace}/replicasets{query}", {_uid(deployment)}))
     pods = list(_owned(cluster, f"/api/v1/namespaces/{namespace}/pods{query}", {_uid(one) for one in owned}))
     newest = _newest(deployment, owned)
-    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    staying = [pod for pod in pods if _stays(pod)]
     new = tuple(pod for pod in staying if newest and _owner(pod) == _uid(newest))
     about = {_uid(one) for one in (deployment, *([newest] if newest else []), *new)}
     events = cluster.get(f"/api/v1/namespaces/{namespace}/events") or {}
@@ -107,6 +107,11 @@ def _newest(deployment: Object, sets: list[Object]) -> Object | None:
     revision = deployment["metadata"].get("annotations", {}).get(_REVISION)
     same = (one for one in sets if one["metadata"].get("annotations", {}).get(_REVISION) == revision)
     return next(same, None) if revision else None
+
+
+def _stays(pod: Object) -> bool:
+    ended = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+    return not ended and "deletionTimestamp" not in pod["metadata"]
 
 
 def _uid(found: Object) -> str:

@@ -76,14 +76,20 @@ class FakeCluster:
         self.pods = [pod("one", running), pod("two", running)]
         self.events: list[dict[str, Any]] = []
         self.application: dict[str, Any] | None = {
-            "status": {"sync": {"revision": revision, "status": "Synced"}, "health": {"status": "Healthy"}}
+            "status": {
+                "sync": {"revision": revision, "status": "Synced"},
+                "health": {"status": "Healthy"},
+                "operationState": {"phase": "Succeeded", "syncResult": {"revision": revision}},
+            }
         }
+        self.namespace: dict[str, Any] | None = {"kind": "Namespace"}
         self.told: Any = None
         self.refuses: str | None = None
 
     def held(self) -> dict[str, Any]:
         """All objects, by their paths; None for one that is not there."""
         return {
+            f"/api/v1/namespaces/{NAMESPACE}": self.namespace,
             f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}": self.deployment,
             f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets": {"items": self.sets},
             f"/api/v1/namespaces/{NAMESPACE}/pods": {"items": self.pods},
@@ -91,6 +97,9 @@ class FakeCluster:
             "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/churn-production": self.application,
             f"/api/v1/namespaces/{NAMESPACE}/services/{NAME}:http/proxy/metadata": self.told,
         }
+
+    def context(self) -> str:
+        return "test"
 
     def get(self, path: str) -> Any:
         if self.refuses:

@@ -19,12 +19,16 @@ INSTALL = "git+https://github.com/acme/tagship@0123456789abcdef0123456789abcdef0
 
 def separate(name: str = "churn", more: str = "") -> str:
     """A model.yaml whose overlays are in the configuration repository."""
-    return model_yaml(
-        f"repository: {{url: https://github.com/acme/{name}}}\n"
+    return model_yaml(separate_keys(name) + more, name=name)
+
+
+def separate_keys(repository: str) -> str:
+    """What makes it so, in the model.yaml of a code repository."""
+    return (
+        f"repository: {{url: https://github.com/acme/{repository}}}\n"
         f"pipeline: {{install: '{INSTALL}'}}\n"
         f"deploy: {{engine: argocd, repository: {CONFIGURATION}, push: {{mode: app}},\n"
-        f"  environments: {{staging: , production: {{via: commit}}}}}}\n{more}",
-        name=name,
+        f"  environments: {{staging: , production: {{via: commit}}}}}}\n"
     )
 
 

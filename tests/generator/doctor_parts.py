@@ -124,11 +124,18 @@ Answers = Mapping[str, tuple[int, Any]]  # by path: status, and JSON or text
 
 
 @contextmanager
-def answering(answers: Answers, *, date: str | None = None) -> Iterator[str]:
-    """An HTTP server with these answers; its address. Any other path is 404 with Kubernetes' words."""
+def answering(
+    answers: Answers, *, date: str | None = None, asked: list[Mapping[str, str]] | None = None
+) -> Iterator[str]:
+    """An HTTP server with these answers; its address. Any other path is 404 with Kubernetes' words.
+
+    `asked` gets each request's headers.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(dict(self.headers))
             nothing = {
                 "kind": "Status",
                 "status": "Failure",

@@ -20,16 +20,19 @@ from generator.chain.recorded import Records
 from generator.config.model import load
 from generator.errors import GeneratorError
 from generator.generate import ledgers
+from generator.plan.reconciler import applying
 from generator.ports import Found
 from tests.generator.cluster_parts import FakeCluster, digest, pod
+from tests.generator.configurations import separate
 from tests.generator.doctor_parts import answering, kubeconfig
 from tests.generator.repositories import commit_all, git, renderer_or_none
 from tests.generator.test_cli import generator
 from tests.generator.test_deploy import Scene
+from tests.generator.workspaces import write
 from tests.parts import need_program
 
 RUN, DATA = "1" * 32, "d" * 64
-RELEASED, OTHER = digest("a"), digest("f")
+EARLIER, RELEASED, OTHER = digest("9"), digest("a"), digest("f")
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Held:
 
 
 class Chain(Scene):
-    """churn 1.0.0 is released and runs; everything agrees."""
+    """churn 1.0.0 is released after 0.9.0, and runs; everything agrees."""
 
     MORE = (
         "repository: {url: https://github.com/acme/churn}\n"
@@ -72,6 +75,7 @@ class Chain(Scene):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.deploy("0.9.0", "9")
         self.deploy("1.0.0", "a")
         git(self.root, "tag", "v1.0.0", self.commit)
         git(self.root, "push", "--quiet", "origin", "v1.0.0")
@@ -208,6 +212,18 @@ def _crash(chain: Chain) -> None:
     chain.cluster.pods[0] = pod("one", RELEASED, state=state, last=last)
 
 
+def _not_applied(chain: Chain) -> None:
+    _earlier(chain)
+    _sync(chain, status="OutOfSync")
+    _operation(chain, "Failed", git(chain.bare, "rev-parse", "main"), "no such field")
+
+
+def _not_reconciled(chain: Chain) -> None:
+    _earlier(chain)
+    told = {"type": "Ready", "status": "False", "reason": "BuildFailed", "message": "no such field"}
+    _set(chain, application={"status": {"lastAppliedRevision": f"main@sha1:{chain.commit}", "conditions": [told]}})
+
+
 def _another_deployment(chain: Chain) -> None:
     fresh = FakeCluster(OTHER)
     chain.cluster.deployment, chain.cluster.pods = fresh.deployment, fresh.pods
@@ -233,13 +249,19 @@ BROKEN: dict[str, tuple[Callable[[Chain], None], str, str]] = {
     ),
     "the image is of other data": (lambda c: _labels(c, data="e" * 64), "digest", "the image's data hash is eee"),
     "the overlay was edited": (_hand_edited_digest, "overlay", "its ledger sha256:aaaa"),
-    "nothing follows the overlay": (lambda c: _set(c, application=None), "reconciler", "kubectl apply -f k8s/rec"),
+    "nothing follows the overlay": (
+        lambda c: _set(c, application=None),
+        "reconciler",
+        "production.yaml`, or choose the cluster",
+    ),
     "the reconciler follows something else": (
         lambda c: _sync(c, revision="9" * 40),
         "reconciler",
         "does not have",
     ),
     "the cluster differs from the commit": (lambda c: _sync(c, status="OutOfSync"), "reconciler", "OutOfSync"),
+    "Argo CD could not apply it": (_not_applied, "reconciler", "cannot apply the overlay (no such field)"),
+    "Flux could not apply it": (_not_reconciled, "reconciler", "cannot apply the overlay (no such field)"),
     "the Deployment was deleted": (lambda c: _set(c, deployment=None), "deployment", "is not there"),
     "the Deployment was edited": (_another_deployment, "deployment", "it names sha256:ffff"),
     "a pod crashes": (_crash, "pods", "exit code 1"),
@@ -284,11 +306,137 @@ def test_a_rollout_under_way_breaks_nothing(chain: Chain) -> None:
     assert links["pods"].standing is Standing.MOVING
 
 
-def test_a_commit_that_the_reconciler_has_not_seen_yet_breaks_nothing(chain: Chain) -> None:
-    _sync(chain, revision=chain.commit)
+def _earlier(chain: Chain, running: str = EARLIER) -> None:
+    """What ran before the release still runs, and answers."""
+    fresh = FakeCluster(running)
+    chain.cluster.deployment, chain.cluster.pods = fresh.deployment, fresh.pods
+    _told(chain, version="0.9.0", digest=running)
+
+
+def _operation(chain: Chain, phase: str, revision: str, message: str = "") -> None:
+    assert chain.cluster.application
+    told = {"phase": phase, "message": message, "syncResult": {"revision": revision}}
+    chain.cluster.application["status"]["operationState"] = told
+
+
+def _applied_before(chain: Chain) -> None:
+    """Argo CD has compared the commit, and has not begun to apply it."""
+    _sync(chain, status="OutOfSync")
+    _operation(chain, "Succeeded", chain.commit)
+
+
+def _applying(chain: Chain) -> None:
+    _sync(chain, status="OutOfSync")
+    _operation(chain, "Running", git(chain.bare, "rev-parse", "main"))
+
+
+ARRIVING: dict[str, tuple[Callable[[Chain], None], str]] = {
+    "it has not seen the commit": (lambda c: _sync(c, revision=c.commit), "has not seen"),
+    "it has not begun": (_applied_before, "has not applied"),
+    "it is applying it": (_applying, "has not applied"),
+    "it has applied nothing yet": (
+        lambda c: _set(c, application={"status": {}}),
+        "has not applied any commit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ARRIVING)
+def test_a_commit_that_is_on_its_way_breaks_nothing(chain: Chain, case: str) -> None:
+    arrives, why = ARRIVING[case]
+    arrives(chain)
+    _earlier(chain)
     links = chain.followed()
-    assert links["reconciler"].standing is Standing.MOVING
-    assert "has not seen" in links["reconciler"].why
+    assert first_broken(links.values()) is None, links
+    assert why in links["reconciler"].why
+    names = ("reconciler", "deployment", "pods", "answer")
+    assert {links[name].standing for name in names} == {Standing.MOVING}, links
+
+
+@pytest.mark.parametrize("first", ["nothing is there", "it runs nothing"])
+def test_a_first_release_on_its_way_breaks_nothing(chain: Chain, first: str) -> None:
+    _sync(chain, revision=chain.commit)
+    _earlier(chain, digest("0"))
+    chain.cluster.pods = []
+    if first == "nothing is there":
+        chain.cluster.deployment = None
+    links = chain.followed()
+    assert first_broken(links.values()) is None, links
+    assert links["deployment"].standing is links["pods"].standing is Standing.MOVING
+
+
+def test_on_the_way_a_digest_that_was_never_released_here_is_broken(chain: Chain) -> None:
+    _sync(chain, revision=chain.commit)
+    _another_deployment(chain)
+    first = first_broken(chain.followed().values())
+    assert first
+    assert first.name == "deployment"
+
+
+def test_the_last_old_pod_may_answer_while_it_is_replaced(chain: Chain) -> None:
+    chain.cluster.pods = [pod("zero", EARLIER, owner="old"), pod("one", RELEASED), pod("two", RELEASED)]
+    _told(chain, version="0.9.0", digest=EARLIER, run_id="2" * 32)
+    links = chain.followed()
+    assert first_broken(links.values()) is None, links
+    assert links["answer"] == Link("answer", Standing.MOVING, "churn 0.9.0", "an earlier release still answers")
+
+
+def test_a_new_pod_that_says_another_run_is_broken_beside_an_old_one_too(chain: Chain) -> None:
+    chain.cluster.pods = [pod("zero", EARLIER, owner="old"), pod("one", RELEASED), pod("two", RELEASED)]
+    _told(chain, run_id="2" * 32)
+    assert chain.followed()["answer"].standing is Standing.BROKEN
+
+
+def test_a_server_with_keys_is_not_asked(chain: Chain) -> None:
+    chain.edit("model.yaml", "serve: {", "serve: {api_keys: churn-api-keys, ")
+    chain.cluster.told = None
+    links = chain.followed()
+    assert links["answer"].standing is Standing.UNSEEN
+    assert "asks for an API key" in links["answer"].why
+
+
+@pytest.mark.parametrize("engine", ["argocd", "none"])
+def test_another_environments_cluster_is_unseen_with_both_ways_out(chain: Chain, engine: str) -> None:
+    if engine == "none":
+        chain.edit("model.yaml", "engine: argocd", "engine: none")
+        chain.cluster.namespace = None
+    _set(chain, application=None, deployment=None)
+    links = chain.followed()
+    assert first_broken(links.values()) is None, links
+    assert links["reconciler"].standing is Standing.UNSEEN
+    why = links["reconciler"].why
+    assert "context test has nothing of production" in why
+    assert "`kubectl apply -f k8s/reconciler/production.yaml`, or choose the cluster with" in why
+
+
+def test_without_a_reconciler_a_namespace_without_deployment_is_broken(chain: Chain) -> None:
+    chain.edit("model.yaml", "engine: argocd", "engine: none")
+    _set(chain, application=None, deployment=None)
+    first = first_broken(chain.followed().values())
+    assert first
+    assert first.name == "deployment"
+
+
+def test_what_to_apply_names_the_repository_that_has_it(tmp_path: Path) -> None:
+    model = write(tmp_path, separate()).model(None)
+    assert (
+        "churn/k8s/reconciler/staging.yaml` in a checkout of https://github.com/acme/deployments, or"
+        in applying(model, model.target("staging"))
+    )
+
+
+@pytest.mark.parametrize(("key", "value"), [("registry", "ghcr.io"), ("repository", "elsewhere")])
+def test_an_image_that_moves_with_the_next_release_breaks_nothing(chain: Chain, key: str, value: str) -> None:
+    """model.yaml names another place already; the overlay still has the one that it was released to."""
+    registry = "registry: 123456789012.dkr.ecr.eu-north-1.amazonaws.com"
+    changed = {"registry": f"registry: {value}", "repository": f"{registry}, repository: {value}"}
+    chain.edit("model.yaml", registry, changed[key])
+    _held(chain, labels=None)
+    links = chain.followed()
+    assert first_broken(links.values()) is None, links
+    assert links["digest"].standing is Standing.UNSEEN
+    assert "the overlay still 123456789012.dkr" in links["digest"].why
+    assert links["overlay"].standing is Standing.HOLDS
 
 
 def test_who_is_not_asked_is_unseen_and_proves_nothing(chain: Chain) -> None:
@@ -326,6 +474,7 @@ def test_the_command_says_what_holds_and_what_could_not_be_seen(chain: Chain, tm
     done = shown(chain, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "churn in production: no broken link" in done.stdout
+    assert "kubectl's context test" in done.stdout
     cells = [line.split() for line in done.stdout.splitlines()]
     standing = {cell[0]: cell[1] for cell in cells if len(cell) > 1}
     assert (standing["tag"], standing["pods"], standing["digest"]) == ("holds", "holds", "unseen")
@@ -336,5 +485,20 @@ def test_a_broken_chain_ends_with_1_and_names_the_link(chain: Chain, tmp_path: P
     done = shown(chain, tmp_path, "--json")
     assert done.returncode == 1, done.stderr
     (row,) = json.loads(done.stdout)
-    assert (row["model"], row["environment"]) == ("churn", "production")
+    assert (row["model"], row["environment"], row["context"]) == ("churn", "production", "test")
     assert [link["name"] for link in row["links"] if link["standing"] == "broken"] == ["pods"]
+
+
+def test_one_environment_is_followed_alone(chain: Chain, tmp_path: Path) -> None:
+    """The other one is in another cluster, or does not matter now."""
+    old = "environments: {production: {namespace: churn}}"
+    chain.edit("model.yaml", old, "environments: {production: {namespace: churn}, later: }")
+    for flags in ((), ("--chain",)):
+        done = generator(
+            "status", *flags, "--json", "--environment", "later", cwd=chain.root, KUBECONFIG="/dev/null"
+        )
+        assert done.returncode == 0, done.stderr
+        assert [row["environment"] for row in json.loads(done.stdout)] == ["later"]
+    refused = generator("status", "--environment", "nowhere", cwd=chain.root)
+    assert refused.returncode == 1
+    assert "no environment 'nowhere'; it has: production, later" in refused.stderr

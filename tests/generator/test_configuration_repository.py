@@ -22,11 +22,11 @@ from generator.promoting import require_approval
 from generator.pruning import sort_images
 from generator.render import text_of
 from tests import parts
-from tests.generator.configurations import CONFIGURATION, INSTALL, Code, Shared, separate
+from tests.generator.configurations import CONFIGURATION, INSTALL, Code, Shared, separate, separate_keys
 from tests.generator.github.server import GitHubServer
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
-from tests.generator.workspaces import SCRIPT, model_yaml, write
+from tests.generator.workspaces import SCRIPT, model_yaml, write, write_many
 
 GATED = "gate: {metrics: {accuracy: {min: 0.5}}}\n"
 
@@ -182,6 +182,45 @@ def test_a_branch_is_for_another_repository_and_retraining_is_not_there_yet(tmp_
         write(tmp_path, model_yaml("deploy: {branch: live}\n"))
     with pytest.raises(InvalidInput, match="retrain is not supported yet with deploy.repository"):
         write(tmp_path, separate(more="retrain: {}\n"))
+
+
+@pytest.fixture
+def two(shared: Shared, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A repository of the models a and b, whose overlays are in the shared one; Git's variables, and a trace."""
+    root, env = tmp_path / "code", shared.env("code") | {"GIT_TRACE2_EVENT": str(tmp_path / "trace")}
+    root.mkdir()
+    write_many(root, dict.fromkeys("ab", separate_keys("code")))
+    git(tmp_path, "init", "--quiet", "--bare", str(tmp_path / "code.git"))
+    git(root, "init", "--quiet")
+    assert generator("generate", "--into", str(shared.checkout), cwd=root, **env).returncode == 0
+    commit_all(root, "Begin")
+    git(root, "push", "--quiet", str(tmp_path / "code.git"), "HEAD:main")
+    git(root, "remote", "add", "origin", "https://github.com/acme/code")
+    shared.push("Begin")
+    return root, env
+
+
+@pytest.mark.parametrize(("flags", "clones"), [((), 1), (("--chain",), 2)])
+def test_status_of_many_models_clones_each_repository_once(
+    two: tuple[Path, dict[str, str]], tmp_path: Path, flags: tuple[str, ...], clones: int
+) -> None:
+    root, env = two
+    done = generator("status", "--json", *flags, cwd=root, KUBECONFIG="/dev/null", **env)
+    assert done.returncode == 0, done.stderr
+    assert [row["model"] for row in json.loads(done.stdout)] == ["a", "a", "b", "b"]
+    events = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
+    names = [event["name"] for event in events if event["event"] == "cmd_name"]
+    assert names.count("clone") == clones
+
+
+def test_status_of_one_model_asks_for_no_others_repository(tmp_path: Path) -> None:
+    alone = "repository: {url: https://github.com/acme/code}\n"
+    write_many(tmp_path, {"a": alone, "b": separate_keys("code")})
+    env = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/none.insteadOf"}
+    env["GIT_CONFIG_VALUE_0"] = CONFIGURATION
+    assert generator("status", "--model", "b", cwd=tmp_path, **env).returncode == 1
+    done = generator("status", "--model", "a", cwd=tmp_path, **env)
+    assert done.returncode == 0, done.stderr
 
 
 def test_status_and_the_announcement_say_what_runs_there(

@@ -11,9 +11,7 @@ from generator.rollouts import failures
 from generator.rollouts.failures import Kind
 from generator.rollouts.judge import Seen, State, judge
 from generator.rollouts.snapshot import take
-from generator.rollouts.watch import LASTING, Clock, watch
 from tests.generator.cluster_parts import NAME, NAMESPACE, FakeCluster, digest, event, pod
-from tests.generator.test_deploy import Quiet
 
 NEW, OLD = digest("b"), digest("a")
 PULL = 'failed to pull and unpack image "registry/churn@sha256:b": failed to resolve reference "x": '
@@ -87,11 +85,16 @@ def not_synced() -> FakeCluster:
     return cluster
 
 
-def out_of_time() -> FakeCluster:
-    cluster = rolling()
+def late(cluster: FakeCluster) -> FakeCluster:
+    """The rollout's deadline has passed."""
     assert cluster.deployment
     condition = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}
     cluster.deployment["status"]["conditions"] = [condition]
+    return cluster
+
+
+def out_of_time() -> FakeCluster:
+    cluster = late(rolling())
     cluster.events = [event("one", "Unhealthy", "Readiness probe failed: statuscode: 503")]
     return cluster
 
@@ -140,6 +143,16 @@ FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
         failures.ARCHITECTURE,
         "exec format error",
     ),
+    "no start": (
+        lambda: rolling(**waiting("CreateContainerError", 'exec: "serve": executable file not found')),
+        failures.CANNOT_START,
+        "executable file not found",
+    ),
+    "a start that another processor ends": (
+        lambda: rolling(**waiting("RunContainerError", "exec /usr/bin/python: exec format error")),
+        failures.ARCHITECTURE,
+        "exec format error",
+    ),
     "a startup probe": (probed, failures.NEVER_READY, "statuscode: 503"),
     "a deadline": (out_of_time, failures.NEVER_READY, "Readiness probe failed"),
     "no Secret": (
@@ -179,57 +192,69 @@ def test_each_failure_has_its_reason_in_the_clusters_own_words(case: str) -> Non
 
 
 @pytest.mark.parametrize("case", PASSING)
-def test_what_may_pass_by_itself_fails_only_once_it_has_lasted(case: str) -> None:
+def test_what_may_pass_by_itself_fails_only_at_the_rollouts_deadline(case: str) -> None:
     make, kind = PASSING[case]
-    cluster = make()
-    found = seen(cluster)
+    found = seen(make())
     assert (found.state, found.failure and found.failure.kind) == (State.ROLLING, kind)
-    assert watched(cluster, seconds=LASTING - 5).state is State.ROLLING
-    found = watched(cluster, seconds=600)
+    found = seen(late(make()))
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kind)
-
-
-def watched(cluster: FakeCluster, *, seconds: float, then: Callable[[float], None] = lambda _: None) -> Seen:
-    now = 0.0
-
-    def sleep(for_: float) -> None:
-        nonlocal now
-        now += for_
-        then(now)
-
-    reporter = Quiet()
-    found = watch(
-        lambda: take(cluster, NAMESPACE, NAME, PATH),
-        lambda snapshot: judge(snapshot, NEW),
-        reporter,
-        seconds=seconds,
-        clock=Clock(lambda: now, sleep),
-    )
-    assert len(reporter.lines) == len(dict.fromkeys(reporter.lines)), "a line was said twice"
-    assert now <= seconds + 2
-    return found
 
 
 def test_all_pods_ready_with_the_digest_is_serving() -> None:
     assert seen(FakeCluster(NEW)).state is State.SERVING
 
 
-def test_a_rollout_is_watched_until_the_last_old_pod_has_gone() -> None:
-    cluster = rolling(state={"waiting": {"reason": "ContainerCreating"}})
+def test_a_rollout_goes_on_until_the_last_old_pod_has_gone() -> None:
+    cluster = FakeCluster(NEW)
+    cluster.pods.append(pod("old-one", OLD, owner="old"))
+    assert seen(cluster).state is State.ROLLING
 
-    def go_on(now: float) -> None:
-        if now == 10:
-            cluster.pods = [pod("old-one", OLD, owner="old"), pod("one", NEW), pod("two", NEW)]
-        elif now == 20:
-            cluster.pods = [pod("one", NEW), pod("two", NEW)]
 
-    found = watched(cluster, seconds=600, then=go_on)
-    assert (found.state, found.detail) == (State.SERVING, "2 of 2 pods ready")
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+@pytest.mark.parametrize("owner", ["old", "new"])
+def test_a_pod_that_has_ended_for_good_does_not_count(owner: str, phase: str) -> None:
+    """An evicted pod, or one whose node is gone, stays in the list until it is collected."""
+    cluster = FakeCluster(NEW)
+    gone = pod("gone", owner=owner, state=ended("Error", 137))
+    gone["status"]["phase"] = phase
+    cluster.pods.append(gone)
+    found = seen(cluster)
+    assert (found.state, found.failure) == (State.SERVING, None)
 
 
 def test_the_old_digest_is_waited_for() -> None:
     found = seen(FakeCluster(OLD))
     assert (found.state, found.detail) == (State.WAITING, f"the Deployment names {OLD[:19]} still")
+
+
+@pytest.mark.parametrize("what", ["pods", "quota", "deadline"])
+def test_a_rollback_does_not_fail_by_what_it_ends(what: str) -> None:
+    """The Deployment names the version that fails, until the commit arrives."""
+    make = {
+        "pods": lambda: crashed_before("Error", 1),
+        "quota": lambda: refused("exceeded quota"),
+        "deadline": out_of_time,
+    }
+    found = judge(take(make[what](), NAMESPACE, NAME, PATH), OLD)
+    assert (found.state, found.failure) == (State.WAITING, None)
+
+
+@pytest.mark.parametrize("named", ["syncResult", "operation"])
+def test_a_sync_of_an_earlier_commit_that_failed_says_nothing_of_this_one(named: str) -> None:
+    def failed_at(commit: str) -> FakeCluster:
+        cluster = not_synced()
+        assert cluster.application
+        tried = (
+            {"syncResult": {"revision": commit}}
+            if named == "syncResult"
+            else {"operation": {"sync": {"revision": commit}}}
+        )
+        cluster.application["status"]["operationState"] |= tried
+        cluster.application["status"]["sync"] = {"revision": "c" * 40}
+        return cluster
+
+    assert seen(failed_at("b" * 40)).failure is None
+    assert seen(failed_at("c" * 40)).state is State.FAILED
 
 
 def test_no_deployment_is_waited_for() -> None:
