@@ -21,6 +21,8 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
     model, git = release.model, GitRepository(release.root)
     if failed(needs) or any(job.result == "skipped" for job in needs.values()):
         head = _head_ledger(git, model, model.targets[0].name)
+        if model.separate and (job := needs.get(Stage.DEPLOY)) and job.result == "success":
+            head = _handed_on(release.read(Stage.DEPLOY, OverlayCommit))
         return not_released(model, release.version, needs, where, head)
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
