@@ -6,7 +6,9 @@ It has no model.yaml. Which models it has, and in which order their environments
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from generator.config.addresses import canonical
@@ -14,8 +16,26 @@ from generator.config.model import Model, Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.overlay import image_of, image_problems
 from generator.ports import Renderer
-from generator.sources import SOURCE, Source, read_source
+from generator.sources import SOURCE, Source, parse_source, read_source
 from generator.validate import changed_overlay_problems, overlay_problems
+
+
+@dataclass(frozen=True)
+class Before:
+    """The configuration repository as it is without a change."""
+
+    paths: Collection[str]
+    text: Callable[[str], str | None]  # of a file, by its path
+
+    def sources(self) -> Iterator[tuple[str, Source]]:
+        """What its folders were, by the files that say so; what cannot be read said nothing."""
+        for path in sorted(self.paths):
+            text = self.text(path) if re.fullmatch(rf"[^/]+/{re.escape(SOURCE)}", path) else None
+            try:
+                if text is not None:
+                    yield path, parse_source(text, path)
+            except InvalidInput:
+                continue
 
 
 def models_of(workspace: Workspace, root: Path, *, top: Path, origins: Collection[str]) -> list[Model]:
@@ -64,13 +84,13 @@ def sources(root: Path) -> list[Source]:
 
 
 def configuration_problems(
-    root: Path, found: list[Source], renderer: Renderer | None, base: Callable[[str], str | None] | None = None
+    root: Path, found: list[Source], renderer: Renderer | None, before: Before | None = None
 ) -> list[Problem]:
-    """All that is wrong in the ledgers and overlays of `found`; with `base` in what a change does to them, too.
+    """All that is wrong in the ledgers and overlays of `found`; with `before` in what a change does to them, too.
 
-    `base` gives a file's text before the change, by its path; without a `renderer` nothing is rendered.
+    Without a `renderer` nothing is rendered.
     """
-    problems = list(_forgotten(root, found))
+    problems = [*_forgotten(root, found), *(_taken_away(found, before) if before else ())]
     for source in found:
         overlays = {environment: source.overlay(environment) for environment in source.environments}
 
@@ -78,8 +98,8 @@ def configuration_problems(
             return _render_problems(root, source, environment, renderer) if renderer else []
 
         problems += overlay_problems(root, source.model, overlays, rendered)
-        if base is not None:
-            problems += changed_overlay_problems(root, source.model, overlays, base)
+        if before is not None:
+            problems += changed_overlay_problems(root, source.model, overlays, before.text)
     return problems
 
 
@@ -92,6 +112,24 @@ def _forgotten(root: Path, found: list[Source]) -> Iterator[Problem]:
     for shown in sorted(there - known):
         message = f"belongs to no environment that a {SOURCE} names: generate it anew, or remove the folder"
         yield Problem(shown, 0, 0, message)
+
+
+def _taken_away(found: list[Source], before: Before) -> Iterator[Problem]:
+    """Folders and environments that are gone or in another order: what is looked at is theirs to say."""
+    now = {source.model: source.environments for source in found}
+    for path, old in before.sources():
+        if old.model not in now:
+            yield Problem(path, 0, 0, f"is gone; restore {old.model}/ with git: a ledger is never removed")
+            continue
+        environments = now[old.model]
+        for environment in old.environments:
+            if environment not in environments:
+                message = f"no longer names {environment}; restore it with git: a ledger is never removed"
+                yield Problem(path, 0, 0, message)
+        kept = [environment for environment in old.environments if environment in environments]
+        if kept != [environment for environment in environments if environment in old.environments]:
+            message = f"has another order than {', '.join(old.environments)}, in which versions are promoted"
+            yield Problem(path, 0, 0, f"{message}: restore it with git")
 
 
 def _render_problems(root: Path, source: Source, environment: str, renderer: Renderer) -> list[Problem]:

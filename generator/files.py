@@ -129,12 +129,14 @@ def _orphans(root: Path, written: Mapping[str, str], wanted: set[str]) -> list[t
     return found
 
 
-def refuse_foreign(comparison: Comparison) -> None:
-    """Raises GeneratorError where a file stands in the way that is not ours."""
+def refuse_foreign(comparison: Comparison, *, place: str = "") -> None:
+    """Raises GeneratorError where a file stands in the way that is not ours. `place` is put before its path."""
     foreign = [change.path for change in comparison.changes if change.kind is Kind.FOREIGN]
     if foreign:
         raise GeneratorError(
-            "\n".join(f"{path}: exists already and was not written by `generator generate`" for path in foreign)
+            "\n".join(
+                f"{place}{path}: exists already and was not written by `generator generate`" for path in foreign
+            )
             + "\nnothing was written: move the file away, or compare with `generator generate --diff`"
         )
 

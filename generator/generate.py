@@ -36,7 +36,7 @@ def compare_kubernetes(workspace: Workspace) -> Comparison:
 
 def compare_home(workspace: Workspace, model: Model, root: Path) -> Comparison:
     """How the model's folder in the configuration repository at `root` differs; paths are from that folder."""
-    check_owner(root, model)
+    check_owner(root, model, may_begin=True)
     home, neighbours = root / model.home, [other for other in workspace if other.separate]
     planned = [plan_source(model), *plan_base([model]), *plan_kubernetes(model, ledgers(home, model), neighbours)]
     return compare(home, _rendered(home, planned))

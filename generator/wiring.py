@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from generator import code_branch
 from generator.adapters.deploy_key import deploy_key
 from generator.adapters.docker import Docker
 from generator.adapters.ecr import EcrRegistry
@@ -215,27 +216,16 @@ def _deploy(release: Release, world: World) -> Artifact:
     published = release.read(Stage.PUBLISH, PublishedImage)
     environment = release.model.targets[0].name
     with_ = deployer(release.root, release.work / "deploy", world, release.model)
-    merged = _merged(release) if release.model.separate else None
+    merged = code_branch.merged(release) if release.model.separate else None
     return deploy(release, published, environment, with_, older_because=world.older_because, merged=merged)
-
-
-def _merged(release: Release) -> Callable[[str], bool]:
-    """Whether the release branch has a commit. On a runner as it was checked out: its token is for elsewhere."""
-    git, branch = GitRepository(release.root), release.model.config.repository.branch
-
-    def merged(commit: str) -> bool:
-        if release.rehearsal:
-            return True  # its commit was made for it
-        if "GITHUB_ACTIONS" not in os.environ:
-            git.fetch(branch)
-        return git.is_ancestor(commit, git.commit_of(f"refs/remotes/origin/{branch}"))
-
-    return merged
 
 
 def deployer(root: Path, folder: Path, world: World, model: Model) -> Deployer:
     """What changes an environment of `model`, whose repository is in `root`, by a clone made in `folder`."""
-    source = world.source or (_elsewhere(model) if model.separate else GitRepository(root).origin())
+    head = None
+    if model.separate:  # a rehearsal's model.yaml is its own branch's
+        head = model if world.source else code_branch.model_there(root, model)
+    source = world.source or (_elsewhere(head) if head else GitRepository(root).origin())
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: the overlay commit has nowhere to go")
     return Deployer(
@@ -245,6 +235,7 @@ def deployer(root: Path, folder: Path, world: World, model: Model) -> Deployer:
         regenerate=refresh_overlay,
         reporter=world.reporter,
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=head,
     )
 
 

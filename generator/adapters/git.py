@@ -157,10 +157,15 @@ class GitRepository:
         except ProcessFailed:
             return None
 
+    def paths_at(self, commit: str) -> list[str]:
+        """Every file that `commit` has."""
+        return self._git("ls-tree", "-r", "-z", "--full-tree", "--name-only", commit).split("\0")[:-1]
+
     def export(self, commit: str, folder: Path) -> None:
         """Writes what `commit` holds into `folder`; this repository's index and working tree are left alone."""
         folder.mkdir(parents=True)
-        index = {**_ENVIRONMENT, "GIT_INDEX_FILE": f"{folder.resolve()}.index"}
+        # What large files hold is not asked for: that may take a login.
+        index = {**_ENVIRONMENT, "GIT_INDEX_FILE": f"{folder.resolve()}.index", "GIT_LFS_SKIP_SMUDGE": "1"}
         top = ("git", *_QUIET, "-C", str(self.top_level()))
         run(*top, "read-tree", commit, env=index)
         run(*top, "checkout-index", "--all", "--force", f"--prefix={folder.resolve()}/", env=index)

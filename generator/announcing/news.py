@@ -88,7 +88,7 @@ def not_released(model: Model, version: Version, needs: Needs, where: Where, led
     """A release that failed. A version that may have reached the environment is not said to have failed there.
 
     `ledger` is that of the branch's head: a job may fail after its commit has landed, and so may one after it.
-    That of a configuration repository is not known here.
+    That of a configuration repository is known where the deploy handed it on; None elsewhere.
     """
     jobs, what = ", ".join(failed(needs)) or "a job", escaped(f"{model.name} {version}")
     first, why = model.targets[0].name, f"{link(where.run, 'The run')} says why, and how to go on"

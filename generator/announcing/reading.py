@@ -14,6 +14,7 @@ from generator.ledger import Ledger, read_ledger
 from generator.outcome import Needs, failed, read_outcome
 from generator.plan.pipeline import Stage
 from generator.release import Release
+from generator.wiring import pushing
 
 
 def release_news(release: Release, needs: Needs, where: Where) -> News:
@@ -21,6 +22,8 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
     model, git = release.model, GitRepository(release.root)
     if failed(needs) or any(job.result == "skipped" for job in needs.values()):
         head = _head_ledger(git, model, model.targets[0].name)
+        if model.separate and (job := needs.get(Stage.DEPLOY)) and job.result == "success":
+            head = _handed_on(release.read(Stage.DEPLOY, OverlayCommit))
         return not_released(model, release.version, needs, where, head)
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
@@ -53,13 +56,13 @@ def _handed_on(deployed: OverlayCommit) -> Ledger | None:
 
 
 def _head_ledger(git: GitRepository, model: Model, environment: str) -> Ledger | None:
-    """The environment's, as the release branch had it when this job checked it out.
+    """The environment's, as the release branch has it now: a checkout has it as it was when the run began.
 
     None with a configuration repository, too: this job has no key to that.
     """
     if model.separate:
         return None
-    return _ledger(git, model, environment, f"refs/remotes/origin/{model.config.repository.branch}")
+    return _ledger(git, model, environment, pushing(git.root).fetch(model.config.repository.branch))
 
 
 def _ledger(git: GitRepository, model: Model, environment: str, commit: str) -> Ledger | None:

@@ -39,8 +39,8 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
     there = _belonging(workspace, into) if into else []
     compared = list(_compared(workspace, into, there))
     if mode is None:
-        for _, comparison in compared:
-            refuse_foreign(comparison)
+        for place, comparison in compared:
+            refuse_foreign(comparison, place=_prefix(root, place))
     for place, comparison in compared:
         _show(comparison, _prefix(root, place), with_diff=mode == "diff", hand_edits=mode is None)
         if mode is None:

@@ -54,7 +54,7 @@ def _validate_configuration(root: Path, base: str | None) -> None:
     """There is no model.yaml: each folder says itself whose it is."""
     from generator.adapters.git import GitRepository
     from generator.adapters.kustomize import Kustomize, installed
-    from generator.configuration import configuration_problems, sources
+    from generator.configuration import Before, configuration_problems, sources
     from generator.errors import InvalidInput
     from generator.preview.changed import common_ancestor
 
@@ -66,7 +66,7 @@ def _validate_configuration(root: Path, base: str | None) -> None:
         root,
         found,
         Kustomize() if installed() else None,
-        (lambda path: git.text_at(before, path)) if before else None,
+        Before(git.paths_at(before), lambda path: git.text_at(before, path)) if before else None,
     )
     if problems:
         raise InvalidInput(problems)

@@ -11,20 +11,21 @@ from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
 from generator.overlay import image_of, image_problems, with_image
-from generator.sources import check_owner
+from generator.sources import check_owner, check_place
 
 
 class Environment:
     """The overlay belongs to the branch, not to a tag: it is read from what is checked out, and so is the model.
 
-    A configuration repository has no model.yaml: there the model is the caller's.
+    A configuration repository has no model.yaml: there the model is that of the code's release branch.
     """
 
     def __init__(self, model: Model, environment: str, with_: Deployer) -> None:
         self.with_, self.root = with_, with_.git.root
-        self.model = model if model.separate else load(self.root).model(model.name)
-        if model.separate:
-            check_owner(self.root, model)
+        self.model = with_.model or load(self.root).model(model.name)
+        check_place(model, self.model, branch=model.config.repository.branch)
+        if self.model.separate:
+            check_owner(self.root, self.model)
         self.target = self.model.target(environment)
         self.overlay = self.model.overlay_path(environment)
         self.ledger_path = f"{self.overlay}/release.yaml"

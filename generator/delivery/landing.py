@@ -33,6 +33,7 @@ class Deployer:
     regenerate: Regenerate  # writes an overlay's owned files anew and returns the paths it changed
     reporter: Reporter
     now: str  # UTC, as in 2026-01-31T12:00:00Z
+    model: Model | None = None  # as the code's release branch has it; None: what is cloned has its model.yaml
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 from generator.artifacts import PublishedImage, Record
+from generator.config.model import load
 from generator.ledger import Ledger, read_ledger
+from generator.version import Version
 from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
 from tests.generator.workspaces import model_yaml, write
@@ -96,14 +98,19 @@ class Code:
         """Generated and pushed, both sides; what `generate` said."""
         said = self.done("generate", "--into", str(self.shared.checkout))
         commit_all(self.root, "Begin")
-        env = {**os.environ, **self.shared.env(self.name)}
-        subprocess.run(["git", "push", "--quiet", "origin", "main"], cwd=self.root, env=env, check=True)
+        self.push()
         self.shared.push(f"Add {self.name}")
         return said
 
+    def push(self) -> None:
+        """Pushes the release branch."""
+        env = {**os.environ, **self.shared.env(self.name)}
+        subprocess.run(["git", "push", "--quiet", "origin", "main"], cwd=self.root, env=env, check=True)
+
     def tag(self, version: str, digit: str = "a", *, accuracy: float = 0.9) -> str:
         """A tag of HEAD, published; the tag."""
-        git(self.root, "tag", f"v{version}")
+        tag = load(self.root).model(self.name).tag(Version(version))
+        git(self.root, "tag", tag)
         image = PublishedImage(
             name=self.name, version=version, commit=git(self.root, "rev-parse", "HEAD"),
             repository=f"123456789012.dkr.ecr.eu-north-1.amazonaws.com/{self.name}", tag=version,
@@ -113,7 +120,7 @@ class Code:
         store = self.root / ".tagship" / f"{self.name}-{version}"
         store.mkdir(parents=True)
         (store / "publish.json").write_text(json.dumps(image.model_dump(mode="json")))
-        return f"v{version}"
+        return tag
 
     def deploy(self, version: str, digit: str = "a", *, accuracy: float = 0.9) -> str:
         return self.done("stage", "deploy", "--release", self.tag(version, digit, accuracy=accuracy))

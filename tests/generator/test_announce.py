@@ -259,7 +259,6 @@ def test_what_landed_before_the_job_failed_is_told_by_the_next_attempt(scene: To
         argv, environment = ["rollback", "staging", "--reason", REASON], "staging"
     assert generator(*argv, cwd=scene.root, **scene.variables).returncode == 0
     first = scene.outcome()
-    git(scene.root, "fetch", "--quiet", "origin")
     done = scene.announce(kind, "--environment", environment, needs={"change": {"result": "failure"}})
     assert done.returncode == 0, done.stderr
     runs = "1.0.0" if kind == "rollback" else "1.1.0"

@@ -22,6 +22,7 @@ from generator.promoting import require_approval
 from generator.pruning import sort_images
 from generator.render import text_of
 from tests import parts
+from tests.generator.chat import Chat
 from tests.generator.configurations import CONFIGURATION, INSTALL, Code, Shared, separate, separate_keys
 from tests.generator.github.server import GitHubServer
 from tests.generator.repositories import commit_all, git
@@ -223,9 +224,7 @@ def test_status_of_one_model_asks_for_no_others_repository(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_status_and_the_announcement_say_what_runs_there(
-    shared: Shared, tmp_path: Path, github: GitHubServer
-) -> None:
+def test_status_and_the_announcement_say_what_runs_there(shared: Shared, github: GitHubServer, chat: Chat) -> None:
     code = Code(shared)
     code.begin()
     code.deploy("1.0.0", accuracy=0.8)
@@ -243,7 +242,7 @@ def test_status_and_the_announcement_say_what_runs_there(
     needs = {name: {"result": "success", "outputs": {}} for name in ("deploy", "observe")}
     env = {
         **shared.env("churn"), **github.variables, "GITHUB_ACTIONS": "true", "NEEDS": json.dumps(needs),
-        "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/churn",
+        "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/churn", "TAGSHIP_WEBHOOK": chat.url,
     }  # fmt: skip
     told = generator("announce", "release", "--release", "refs/tags/v1.1.0", cwd=code.root, **env)
     assert told.returncode == 0, told.stderr
@@ -251,11 +250,17 @@ def test_status_and_the_announcement_say_what_runs_there(
     assert "| `accuracy` | 0.8 | 0.9 | +0.1 |" in page["body"]
     assert f"{CONFIGURATION}/commit/{git(shared.bare, 'rev-parse', 'main')}" in page["body"]
     assert f"https://github.com/acme/churn/commit/{commit}" in page["body"]
-    failed = {**env, "NEEDS": json.dumps({**needs, "deploy": {"result": "failure", "outputs": {}}})}
     before = len(github.writes)
-    again = generator("announce", "release", "--release", "refs/tags/v1.1.0", cwd=code.root, **failed)
-    assert again.returncode == 0, again.stderr
+    for job in ("deploy", "observe"):
+        failed = {**env, "NEEDS": json.dumps({**needs, job: {"result": "failure", "outputs": {}}})}
+        again = generator("announce", "release", "--release", "refs/tags/v1.1.0", cwd=code.root, **failed)
+        assert again.returncode == 0, again.stderr
     assert len(github.writes) == before, "it was said to have failed where it runs"
+    unknown, runs = (message["text"] for message in chat.got[1:])
+    assert unknown.startswith(":x: churn 1.1.0 was not released: deploy failed\n")
+    assert runs.startswith(
+        ":warning: churn 1.1.0 is what staging shall run, by a commit on the branch, yet observe"
+    )
 
 
 def test_a_promotions_pull_request_shows_the_manifests(shared: Shared) -> None:
