@@ -51,7 +51,7 @@ def test_the_terraform_example_makes_the_same(monkeypatch: pytest.MonkeyPatch, t
 def test_its_commands_exist() -> None:
     lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
     ours = [shlex.split(line.split(" >")[0])[1:] for line in lines if line.startswith("generator ")]
-    assert len(ours) == 5
+    assert len(ours) == 6
     for line in ours:
         command: Any = cli
         while line and not line[0].startswith("-"):
