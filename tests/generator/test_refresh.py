@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from generator.config.model import load
-from generator.delivery.promotion import promotion_branch
+from generator.delivery.promotion import Asked, promote, promotion_branch
 from generator.delivery.refreshing import Refreshed, refresh
 from tests.generator.github.server import GitHubServer
 from tests.generator.repositories import commit_all, git
@@ -119,7 +119,8 @@ def test_what_was_merged_is_left_alone(scene: Waiting) -> None:
 
 
 def test_what_came_there_another_way_waits_no_longer(scene: Waiting) -> None:
-    scene.promote()
+    # By another person: within one second the same person's would be the very commit that waits.
+    promote(load(scene.root).model(None), Asked("production", "Ada"), scene.deployer())
     assert scene.refreshed() == []
     assert scene.branches() == ["main"]
     assert said(scene, "production runs 1.1.0 by now")
