@@ -6,15 +6,10 @@ stranger: it must belong to exactly this release, and carries only hashes, metri
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from generator.disk import write_atomically
-from generator.errors import GeneratorError
 from generator.version import PATTERN as VERSION_PATTERN
 
 Digest = Annotated[str, StringConstraints(pattern=r"\Asha256:[0-9a-f]{64}\z")]
@@ -28,6 +23,7 @@ Line = Annotated[str, StringConstraints(pattern=r"\A[^\x00-\x1f\x7f\u2028\u2029]
 Time = Annotated[str, StringConstraints(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z")]
 # A metric that is no finite number travels by its name and never passes a gate.
 MetricValue = Annotated[float, Field(allow_inf_nan=False)] | Literal["NaN", "Infinity", "-Infinity"]
+RolloutState = Literal["serving", "unobserved", "failed", "late", "superseded"]
 RuntimeName = Literal["pyfunc", "sklearn", "xgboost", "lightgbm", "onnx"]
 Metrics = Annotated[dict[MetricText, MetricValue], Field(max_length=1000)]
 
@@ -60,6 +56,11 @@ class Artifact(Part):
     def summary(self) -> str:
         """What a person wants to know of it, in one line."""
         return f"{self.name} {self.version}"
+
+    @property
+    def failure(self) -> str | None:
+        """Why the stage counts as failed, although it has something to hand on."""
+        return None
 
 
 class Golden(Part):
@@ -202,6 +203,7 @@ class PublishedImage(Artifact):
     tag: Line
     digest: Digest
     size: Annotated[int, Field(ge=0)] | None = None  # as BuiltImage's; None: of an image published before
+    load_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # when it was tried
     rehearsal: bool = False  # nothing outside the rehearsal may deploy it
     pushed: bool  # False where the registry had this release already
     record: Record  # the published image's own, which wins over the artifacts'
@@ -234,67 +236,23 @@ class Rollout(Artifact):
 
     environment: NameText
     digest: Digest
-    state: Literal["serving", "unobserved"]
+    state: RolloutState
     detail: Line
+    kind: NameText | None = None  # the way to fail, as docs/runbook.md calls it
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # that it took
 
     @property
     def summary(self) -> str:
-        return f"{self.state}: {self.detail}"
+        took = f" after {self.seconds:.0f} s" if self.seconds is not None else ""
+        return f"{self.state}{took}: {self.detail}"
+
+    @property
+    def failure(self) -> str | None:
+        if self.state not in ("failed", "late"):
+            return None
+        page = f" (docs/runbook.md#{self.kind})" if self.kind else ""
+        return f"{self.name} {self.version} in {self.environment}: {self.state}, {self.detail}{page}"
 
 
 def _number(value: float | str) -> str:
     return f"{value:.4g}" if isinstance(value, float) else value
-
-
-A = TypeVar("A", bound=Artifact)
-
-
-@dataclass(frozen=True)
-class Store:
-    """One release's folder, `.tagship/<name>-<version>`: artifacts as <stage>.json, and what belongs to them."""
-
-    folder: Path
-
-    def path(self, stage: str) -> Path:
-        return self.folder / f"{stage}.json"
-
-    def has(self, stage: str) -> bool:
-        return self.path(stage).is_file()
-
-    def write(self, stage: str, artifact: Artifact) -> None:
-        """All of it or nothing, whenever the process is killed."""
-        write_atomically(self.path(stage), artifact.model_dump_json(indent=2) + "\n")
-
-    def sha256(self, stage: str) -> str:
-        return hashlib.sha256(self._bytes(stage)).hexdigest()
-
-    def read(self, stage: str, kind: type[A], *, name: str, version: str, commit: str) -> A:
-        """The artifact of `stage`, which must be this release's. Raises GeneratorError where it is not."""
-        try:
-            artifact = kind.model_validate_json(self._bytes(stage))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(step) for step in first["loc"])
-            raise GeneratorError(
-                f"{self.path(stage).name}: {where}: {first['msg']}; the artifact is refused, "
-                f"run `generator stage {stage}` again"
-            ) from error
-        for what, expected in (("name", name), ("version", version), ("commit", commit)):
-            found = getattr(artifact, what)
-            if found != expected:
-                raise GeneratorError(
-                    f"{self.path(stage).name}: {what} is {found}, but this release's is {expected}; "
-                    f"the artifact is refused, run `generator stage {stage}` again"
-                )
-        return artifact
-
-    def _bytes(self, stage: str) -> bytes:
-        path = self.path(stage)
-        try:
-            with path.open("rb") as stream:
-                raw = stream.read(4 * 2**20 + 1)
-        except FileNotFoundError as error:
-            raise GeneratorError(f"no {path}: run `generator stage {stage}` first") from error
-        if len(raw) > 4 * 2**20:
-            raise GeneratorError(f"{path.name} is larger than 4 MiB; the artifact is refused")
-        return raw

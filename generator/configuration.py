@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.config.addresses import canonical
-from generator.config.model import Model, Workspace
+from generator.config.model import Model, Workspace, workload
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.overlay import image_of, image_problems
+from generator.patches.checking import Overlay, patch_problems
 from generator.ports import Renderer
 from generator.sources import SOURCE, Source, parse_source, read_source
 from generator.validate import changed_overlay_problems, overlay_problems
@@ -135,11 +136,14 @@ def _taken_away(found: list[Source], before: Before) -> Iterator[Problem]:
 def _render_problems(root: Path, source: Source, environment: str, renderer: Renderer) -> list[Problem]:
     overlay = source.overlay(environment)
     shown = f"{overlay}/kustomization.yaml"
+    own = Overlay(source.model, overlay.removeprefix(f"{source.model}/"))
+    if found := patch_problems(root / source.model, [own], renderer):
+        return [replace(problem, file=f"{source.model}/{problem.file}") for problem in found]
     try:
         objects = renderer.build(root / overlay)
     except GeneratorError as error:
         return [Problem(shown, 0, 0, str(error).replace(f"{root.resolve()}/", ""))]
     image = image_of((root / shown).read_text(encoding="utf-8"), shown)
-    name = f"{source.model}-inference"
-    found = image_problems(objects, name=name, repository=image.repository, digest=image.digest)
-    return [Problem(shown, 0, 0, problem) for problem in found]
+    name = workload(source.model)
+    wrong = image_problems(objects, name=name, repository=image.repository, digest=image.digest)
+    return [Problem(shown, 0, 0, problem) for problem in wrong]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from generator.errors import GeneratorError
 
+LINKED = "is or runs through a symbolic link; replace it by a real file or folder"
+
 
 def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
     """`text` at `path`, through a temporary file beside it; `durable` survives a power cut, and costs a wait."""
@@ -26,6 +28,11 @@ def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def linked(root: Path, path: str) -> bool:
+    """Whether `path` in `root` is a symbolic link, or runs through one that leads out of `root`."""
+    return not (root / path).parent.resolve().is_relative_to(root.resolve()) or (root / path).is_symlink()
 
 
 def remove_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from generator.disk import write_atomically
+from generator.disk import LINKED, linked, write_atomically
 from generator.errors import GeneratorError
 from generator.plan.files import Owner
 
@@ -75,6 +75,12 @@ class Comparison:
     @property
     def clean(self) -> bool:
         return not self.changes and not self.lock_stale
+
+    @property
+    def wanted(self) -> dict[str, str | None]:
+        """The texts that `apply` writes, by path; None where it removes a file."""
+        left = (Kind.KEEP_ORPHAN, Kind.FOREIGN)
+        return {change.path: change.after for change in self.changes if change.kind not in left}
 
 
 def compare(root: Path, wanted: Iterable[RenderedFile]) -> Comparison:
@@ -192,8 +198,8 @@ def _inside(root: Path, path: str) -> None:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts:
         raise GeneratorError(f"{path}: leads out of the repository")
-    if not (root / path).parent.resolve().is_relative_to(root.resolve()) or (root / path).is_symlink():
-        raise GeneratorError(f"{path}: is or runs through a symbolic link; replace it by a real file or folder")
+    if linked(root, path):
+        raise GeneratorError(f"{path}: {LINKED}")
 
 
 def _text(path: Path) -> str | None:

@@ -27,6 +27,7 @@ from generator.errors import GeneratorError, InvalidInput
 from generator.version import Version
 from generator.yamlio import parse, quote
 
+_LATER = ("load_seconds",)  # keys that came after the first ledgers
 HISTORY = 50  # entries kept; Git has the rest
 
 
@@ -42,6 +43,7 @@ class Entry(Part):
     golden: Annotated[int, Field(ge=0, le=20)] | None = None  # rows; 0: only that the model loads was tested
     runtime: RuntimeName | None = None  # what asks the model
     size: Annotated[int, Field(ge=0)] | None = None  # bytes of the image's archive
+    load_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # when the image was tried
     metrics: Metrics = {}
     at: Time
     by: Line
@@ -70,6 +72,11 @@ class Ledger(Part):
     def released(self) -> bool:
         """Whether this environment ever got a release: before, its overlay runs nothing."""
         return self.current is not None
+
+    @property
+    def by_rollback(self) -> bool:
+        """Whether what runs here had run before, and came back."""
+        return self.current is not None and self.current.version in {entry.version for entry in self.history}
 
     @property
     def highest(self) -> Version | None:
@@ -139,7 +146,9 @@ class Ledger(Part):
 
 
 def _line(part: Part) -> str:
-    return quote(part.model_dump(mode="json"))
+    """One line. What older ledgers do not know is left out where it is absent: no line changes by itself."""
+    told = part.model_dump(mode="json")
+    return quote({key: value for key, value in told.items() if not (key in _LATER and value is None)})
 
 
 def read_ledger(text: str, shown: str) -> Ledger:

@@ -56,13 +56,19 @@ def failed(needs: Needs) -> list[str]:
 
 
 def read_outcome(needs: Needs, *, model: str, environment: str) -> Outcome | None:
-    """What was handed on; None where nothing changed. Raises GeneratorError where it is about something else."""
+    """What was handed on, the rollback of a promotion or release before that; None where nothing changed.
+
+    Raises GeneratorError where it is about something else.
+    """
     done = [job.outputs or {} for job in needs.values() if job.result == "success"]
-    texts = [outputs[OUTPUT] for outputs in done if outputs.get(OUTPUT)]
-    if not texts:
-        return None
+    outcomes = [_outcome(outputs[OUTPUT], model, environment) for outputs in done if outputs.get(OUTPUT)]
+    back = (outcome for outcome in outcomes if outcome.what == "rolled-back")
+    return next(back, outcomes[0] if outcomes else None)
+
+
+def _outcome(text: str, model: str, environment: str) -> Outcome:
     try:
-        outcome = Outcome.model_validate_json(texts[0])
+        outcome = Outcome.model_validate_json(text)
     except ValidationError as error:
         raise GeneratorError(f"the outcome is refused: {_first(error)}") from error
     if (outcome.model, outcome.environment) != (model, environment):

@@ -25,7 +25,7 @@ from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize, installed
 from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
-from generator.artifacts import Artifact, BuiltImage, OverlayCommit, Store
+from generator.artifacts import Artifact, BuiltImage, OverlayCommit
 from generator.config.model import Model, Workspace, load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
@@ -36,7 +36,9 @@ from generator.overlay import image_of
 from generator.plan.pipeline import SUMMARY, Stage
 from generator.ports import Engine, Environments, Reporter
 from generator.release import Release
+from generator.rollouts.watch import Sighting
 from generator.stages.package import local_tag
+from generator.store import Store
 from generator.tagging import next_version
 from generator.training.lock import lock_problems, lock_text
 from generator.wiring import World, run_stage
@@ -137,7 +139,7 @@ class _Rehearsal:
             embedded_registry=True,
             source=str(self.overlays),
             renderer=Kustomize() if installed() else None,
-            probe=lambda deployed: self._probe(release, engine, deployed),
+            probe=lambda deployed: Sighting("serving", self._probe(release, engine, deployed)),
             author=AUTHOR,
         )
         for stage in Stage:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from generator.artifacts import Artifact, Store
+from generator.artifacts import Artifact
 from generator.config.model import Model
+from generator.store import Store
 from generator.version import Version
 
 A = TypeVar("A", bound=Artifact)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.adapters.git import GitRepository
-from generator.artifacts import Store, TrainedModel
+from generator.artifacts import TrainedModel
 from generator.config.model import Model, load
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
@@ -19,6 +19,7 @@ from generator.plan.pipeline import Stage
 from generator.ports import Reporter
 from generator.release import Release
 from generator.stages.gate import gate
+from generator.store import Store
 from generator.tagging import tagged_versions
 from generator.version import Version
 from generator.wiring import World, run_stage, who

@@ -31,7 +31,6 @@ from generator.artifacts import (
     PublishedImage,
     RegisteredModel,
     Rollout,
-    Store,
     TrainedModel,
 )
 from generator.config.addresses import https_of
@@ -40,6 +39,7 @@ from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
 from generator.generate import ledgers, refresh_overlay
 from generator.ledger import Ledger
+from generator.observing import watching
 from generator.plan.pipeline import Stage
 from generator.ports import Engine, Environments, Registry, Renderer, Reporter
 from generator.release import Release
@@ -51,6 +51,7 @@ from generator.stages.package import Ingredients, Packager, package
 from generator.stages.publish import Publisher, publish
 from generator.stages.register import Registrar, register
 from generator.stages.train import Trainer, train
+from generator.store import Store
 
 KINDS: Mapping[Stage, type[Artifact]] = {
     Stage.TRAIN: TrainedModel,
@@ -120,11 +121,15 @@ def request_of(command: str) -> str | None:
 
 
 def run_stage(stage: Stage, release: Release, world: World, *, again: bool = False) -> Artifact:
-    """Runs a stage and stores its artifact. A stage that is done, from the same artifact before it, stays done."""
+    """Runs a stage and stores its artifact. A stage that is done, from the same artifact before it, stays done.
+
+    The artifact may say that the stage failed.
+    """
     place = ORDER.index(stage)
     previous = release.store.sha256(ORDER[place - 1]) if place else None
     _check_chain(stage, release)
-    if not again and (done := _done(stage, release, world.reporter)) and done.previous == previous:
+    done = None if again else _done(stage, release, world.reporter)
+    if done and done.previous == previous and not done.failure:
         world.reporter.say("done already, from the same artifact; --again does it again")
         return done
     artifact = _STAGES[stage](release, world).model_copy(update={"previous": previous})
@@ -274,7 +279,12 @@ def home_of(model: Model, root: Path, folder: Path) -> Path:
 
 
 def _observe(release: Release, world: World) -> Artifact:
-    return observe(release, release.read(Stage.DEPLOY, OverlayCommit), world.probe)
+    deployed, target = release.read(Stage.DEPLOY, OverlayCommit), release.model.targets[0]
+    if world.probe or target.observe is None:
+        return observe(release, deployed, world.probe)
+    facts = {"name": release.model.name, "version": str(release.version), "digest": deployed.digest}
+    watch = watching(pushing(release.root), release.model, target, world.reporter)
+    return observe(release, deployed, lambda _: watch(facts, deployed.overlay_commit))
 
 
 _STAGES: Mapping[Stage, Callable[[Release, World], Artifact]] = {

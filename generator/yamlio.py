@@ -34,9 +34,12 @@ class Document:
     data: Any
     keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     values: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    inherited: dict[str, Document] = field(default_factory=dict)  # by first key: what another file says for it
 
     def problem(self, path: Path_, message: str, *, key: bool = False) -> Problem:
-        """A problem at `path`, or at the nearest place above it that the file has."""
+        """A problem at `path`, or at the nearest place above it that the file has which says it."""
+        if path and (other := self.inherited.get(str(path[0]))):
+            return other.problem(path, message, key=key)
         places = self.keys if key else self.values
         if path in places:
             return Problem(self.file, *places[path], message)
@@ -73,20 +76,29 @@ def _decode(raw: bytes, shown: str) -> str:
 
 def parse(text: str, shown: str) -> Document:
     """`text` as a document; see `read`."""
+    found = parse_all(text, shown, limit=1)
+    return found[0] if found else Document(shown, None)
+
+
+def parse_all(text: str, shown: str, *, limit: int | None = None) -> list[Document]:
+    """Each document of `text`, with its places in the whole of it; raises where there are more than `limit`."""
     _refuse_aliases(text, shown)
+    yaml = YAML(typ="safe", pure=True)
     try:
-        node = YAML(typ="safe", pure=True).compose(io.StringIO(text))
+        nodes = list(yaml.compose_all(io.StringIO(text))) if limit is None else [yaml.compose(io.StringIO(text))]
     except MarkedYAMLError as error:
         raise InvalidInput([_syntax_problem(error, shown)]) from error
     except (YAMLError, ValueError) as error:
         raise InvalidInput([_plain_problem(error, text, shown)]) from error
-    document = Document(shown, None)
-    if node is not None:
-        problems: list[Problem] = []
-        document.data = _convert(node, (), document, problems)
-        if problems:
-            raise InvalidInput(problems)
-    return document
+    documents, problems = [], list[Problem]()
+    for node in nodes:
+        if node is not None:
+            document = Document(shown, None)
+            document.data = _convert(node, (), document, problems)
+            documents.append(document)
+    if problems:
+        raise InvalidInput(problems)
+    return documents
 
 
 def _refuse_aliases(text: str, shown: str) -> None:

@@ -11,8 +11,9 @@ from functools import cache
 import pytest
 
 _environment: dict[str, str] = {}
-_PREFIXES = ("AWS_", "DOCKER_", "TESTBED_")
+_PREFIXES = ("AWS_", "DOCKER_", "KUBECONFIG", "TESTBED_")
 _KEPT_IN = "TESTS_STARTED_WITH"
+_PROMETHEUS = "unpack Debian's package prometheus as .ci/run does, and put its usr/bin on the PATH"
 
 
 def remember() -> None:
@@ -64,6 +65,22 @@ def need_sshd() -> str:
     return str(found)
 
 
+def need_promtool() -> str:
+    """Prometheus' own checker, and beside it Prometheus."""
+    need_program("prometheus", _PROMETHEUS)
+    return need_program("promtool", _PROMETHEUS)
+
+
+def need_kubeconform() -> str:
+    return need_program("kubeconform", "put kubeconform on the PATH, or source the test bed's env")
+
+
+def need_kube_score() -> str:
+    return need_program(
+        "kube-score", "go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0, and put it on the PATH"
+    )
+
+
 def need_act() -> None:
     """`act`, with stand-ins for third-party actions."""
     need_program("act-local", "source the test bed's env")
@@ -81,6 +98,13 @@ def need_engine() -> None:
     """A Docker engine that answers, and skopeo."""
     if not _engine_answers():
         absent("a Docker engine with skopeo", "start Docker and install skopeo, or source the test bed's env")
+
+
+def need_cluster() -> str:
+    """A Kubernetes cluster of this machine with Argo CD; returns the path of an administrator's kubeconfig."""
+    if "TESTBED_GIT_ROOT" not in _environment or "KUBECONFIG" not in _environment:
+        absent("a Kubernetes cluster on this machine", "bring up the test bed's cluster, and source its env")
+    return _environment["KUBECONFIG"]
 
 
 def need_aws() -> None:

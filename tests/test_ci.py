@@ -25,12 +25,15 @@ def run(tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "tr
         script(tmp_path / "testbed" / name, f'echo "{name} $*" >>{calls}; {body}')
     script(tmp_path / "bin/make", f'echo "make $*${{REQUIRE_E2E:+ with parts}}" >>{calls}; {make}')
     script(tmp_path / "bin/docker", f'echo "docker $1 $2" >>{calls}')
+    for name in ("promtool", "kube-score"):
+        script(tmp_path / "bin" / name, "true")
     state.mkdir()
     (state / "env").write_text("export FROM_THE_TESTBED=yes\n")
     (tmp_path / "project/.ci").mkdir(parents=True)
     shutil.copy(RUN, tmp_path / "project/.ci/run")
     environment = {
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
         "TESTBED": str(tmp_path / "testbed"),
         "TESTBED_STATE": str(state),
     }
@@ -42,7 +45,15 @@ def test_what_ci_calls_in_order(tmp_path: Path) -> None:
     code, calls, said = run(tmp_path, make='[ "$FROM_THE_TESTBED" = yes ]')
     assert code == 0, said
     room = ["docker image ls", "docker builder prune"]
-    assert calls == ["install core", "up core", *room, "make demo", "make check", "make test with parts", "down"]
+    assert calls == [
+        "install cluster",
+        "up cluster",
+        *room,
+        "make demo",
+        "make check",
+        "make test with parts",
+        "down",
+    ]
 
 
 def test_a_test_bed_that_does_not_come_down_is_told_and_is_no_failure(tmp_path: Path) -> None:
@@ -60,4 +71,4 @@ def test_a_failed_check_is_a_failure_and_the_test_bed_comes_down(tmp_path: Path,
 
 def test_a_test_bed_that_does_not_come_up_is_a_failure(tmp_path: Path) -> None:
     code, calls, _ = run(tmp_path, up="exit 4")
-    assert (code, calls) == (4, ["install core", "up core"])
+    assert (code, calls) == (4, ["install cluster", "up cluster"])

@@ -8,7 +8,7 @@ from typing import Any
 from generator.adapters.aws import Aws, Refused
 from generator.adapters.docker_auth import Login
 from generator.adapters.registry import HttpRegistry
-from generator.config.model import Ecr
+from generator.config.ecr import Ecr
 from generator.errors import GeneratorError
 
 

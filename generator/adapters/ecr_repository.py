@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from generator.adapters.aws import Aws, Refused
-from generator.config.model import Ecr
+from generator.config.ecr import Ecr
 from generator.errors import GeneratorError
 
 _BATCH = 100  # images in one deletion

@@ -132,6 +132,15 @@ class GitRepository:
             raise
         return True
 
+    def contains(self, revision: str, commit: str) -> bool | None:
+        """Whether `revision` has `commit` in its history; None where this clone does not know one of them."""
+        if revision == commit:
+            return True
+        try:
+            return self.is_ancestor(commit, revision) if revision else False
+        except ProcessFailed:
+            return None
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The last commit that both have; None where they have none, as in a clone that was cut short."""
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from generator.errors import GeneratorError
-from generator.plan.credentials import DEPLOY_KEY
+from generator.plan.credentials import DEPLOY_KEY, KUBECONFIG
 
 MOST_OUTPUT = 64 * 2**20  # bytes of one stream that are kept
 
@@ -42,9 +42,10 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what would point git at another repository, as a hook has it set.
 
     Whose commits they are and what opens the door (GIT_COMMITTER_NAME, GIT_ASKPASS, GIT_CONFIG_COUNT …) stays; a
-    deploy key is for us alone.
+    deploy key and a kubeconfig are for us alone.
     """
-    kept = {key: value for key, value in os.environ.items() if key not in _REDIRECTING and key != DEPLOY_KEY}
+    ours = {*_REDIRECTING, DEPLOY_KEY, KUBECONFIG}
+    kept = {key: value for key, value in os.environ.items() if key not in ours}
     return {**kept, **(extra or {})}
 
 

@@ -11,16 +11,21 @@ from generator.artifacts import OverlayCommit, Rollout
 from generator.config.model import Model
 from generator.errors import GeneratorError
 from generator.ledger import Ledger, read_ledger
+from generator.observing import ledger_at
 from generator.outcome import Needs, failed, read_outcome
-from generator.plan.pipeline import Stage
+from generator.plan.pipeline import JOBS, Stage
 from generator.release import Release
 from generator.wiring import pushing
+
+JOB_NAMES = frozenset(job.name for job in JOBS)
 
 
 def release_news(release: Release, needs: Needs, where: Where) -> News:
     """A release's end. Digest, metrics and the version before come from the ledger that the deploy committed."""
     model, git = release.model, GitRepository(release.root)
-    if failed(needs) or any(job.result == "skipped" for job in needs.values()):
+    if back := read_outcome(needs, model=model.name, environment=model.targets[0].name):
+        return changed(model, back, where)
+    if failed(needs) or any(job.result == "skipped" for name, job in needs.items() if name in JOB_NAMES):
         head = _head_ledger(git, model, model.targets[0].name)
         if model.separate and (job := needs.get(Stage.DEPLOY)) and job.result == "success":
             head = _handed_on(release.read(Stage.DEPLOY, OverlayCommit))
@@ -28,7 +33,7 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
     first = model.targets[0].name
-    ledger = _handed_on(deployed) if model.separate else _ledger(git, model, first, deployed.overlay_commit)
+    ledger = _handed_on(deployed) if model.separate else ledger_at(git, model, first, deployed.overlay_commit)
     entry = ledger.current if ledger else None
     if ledger is None or entry is None or (entry.version, entry.digest) != (str(release.version), deployed.digest):
         raise GeneratorError(
@@ -43,10 +48,10 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
 def change_news(model: Model, kind: str, environment: str, needs: Needs, where: Where, root: Path) -> News | None:
     """A promotion's or rollback's end; None where nothing changed, and so nothing is told."""
     model.target(environment)
-    if failed(needs):
+    outcome = read_outcome(needs, model=model.name, environment=environment)
+    if failed(needs) and not (outcome and outcome.what == "rolled-back"):
         ledger = _head_ledger(GitRepository(root), model, environment)
         return not_changed(model, kind, environment, needs, where, ledger)
-    outcome = read_outcome(needs, model=model.name, environment=environment)
     return changed(model, outcome, where) if outcome else None
 
 
@@ -62,10 +67,4 @@ def _head_ledger(git: GitRepository, model: Model, environment: str) -> Ledger |
     """
     if model.separate:
         return None
-    return _ledger(git, model, environment, pushing(git.root).fetch(model.config.repository.branch))
-
-
-def _ledger(git: GitRepository, model: Model, environment: str, commit: str) -> Ledger | None:
-    path = f"{model.overlay(environment)}/release.yaml"
-    text = git.text_at(commit, path)
-    return read_ledger(text, path) if text is not None else None
+    return ledger_at(git, model, environment, pushing(git.root).fetch(model.config.repository.branch))

@@ -10,7 +10,8 @@ from generator.adapters.cloudformation import Stack
 from generator.adapters.ecr_repository import Settings
 from generator.adapters.iam import Provider
 from generator.bootstrap.identity import Identity
-from generator.config.model import Ecr, Model
+from generator.config.ecr import Ecr
+from generator.config.model import Model
 from generator.errors import GeneratorError
 
 # Names in the template.

@@ -27,7 +27,8 @@ from generator.bootstrap.aws_facts import (
     stack_of,
 )
 from generator.bootstrap.aws_findings import deviations, problems
-from generator.config.model import Ecr, Model
+from generator.config.ecr import Ecr
+from generator.config.model import Model
 from generator.render import data_folder, data_text
 
 TEMPLATE = "templates/bootstrap/aws.yaml"

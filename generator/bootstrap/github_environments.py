@@ -15,6 +15,7 @@ from generator.adapters.github.facts import Reviewer
 from generator.config.model import Model, Target, Workspace
 from generator.plan.credentials import KNOWN_HOSTS, known_hosts_needed
 from generator.plan.naming import NOTIFY_ENVIRONMENT, approval_environment
+from generator.plan.observing import OBSERVE_ENVIRONMENT
 from generator.plan.pipeline import JOBS
 from generator.plan.workflows import PlannedJob, plan_job
 
@@ -42,7 +43,7 @@ def wanted_environments(workspace: Workspace) -> tuple[WantedEnvironment, ...]:
     """What the generated workflows name, in order."""
     found: dict[str, WantedEnvironment] = {}
     for model in workspace:
-        for one in (*_of_jobs(model), *_of_messages(model), *_of_approvals(model)):
+        for one in (*_of_jobs(model), *_of_watches(model), *_of_messages(model), *_of_approvals(model)):
             before = found.setdefault(one.name, one)
             found[one.name] = replace(
                 before,
@@ -67,6 +68,15 @@ def _of_jobs(model: Model) -> Iterator[WantedEnvironment]:
         # Promotions and rollbacks push, too; they run on the branch.
         branch = {Pattern("branch", model.config.repository.branch)} if planned.push else set()
         yield WantedEnvironment(planned.environment, tags | branch, secrets=secrets, variables=variables)
+
+
+def _of_watches(model: Model) -> Iterator[WantedEnvironment]:
+    """Rollouts of later environments are watched on the branch, where promotions come from."""
+    branch = frozenset({Pattern("branch", model.config.repository.branch)})
+    for target in model.targets[1:]:
+        if target.observe is not None and not model.separate:
+            secret = target.observe.kubeconfig
+            yield WantedEnvironment(OBSERVE_ENVIRONMENT, branch, secrets=frozenset({secret} if secret else ()))
 
 
 def _of_messages(model: Model) -> Iterator[WantedEnvironment]:

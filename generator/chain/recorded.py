@@ -8,7 +8,7 @@ from pathlib import Path
 
 from generator.adapters.git import GitRepository
 from generator.chain.link import Link, broken, holds, unseen
-from generator.config.model import Model, Target
+from generator.config.model import Model, Target, workload
 from generator.errors import GeneratorError
 from generator.image.labels import read_labels
 from generator.ledger import Entry
@@ -160,6 +160,6 @@ def _overlay(model: Model, target: Target, entry: Entry, records: Records) -> Li
 def _rendered(model: Model, overlay: Path, repository: str, entry: Entry, renderer: Renderer | None) -> list[str]:
     if renderer is None:
         return []
-    name = f"{model.name}-inference"
+    name = workload(model.name)
     objects = renderer.build(overlay)
     return image_problems(objects, name=name, repository=repository, digest=entry.digest)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from generator.adapters.git import GitRepository
 from generator.chain.link import Link, Standing, broken, holds, moving, unseen
-from generator.config.model import Model, Target
+from generator.config.following import known_as
+from generator.config.model import Model, Target, workload
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger
 from generator.plan.overlays import UNRELEASED_DIGEST
-from generator.plan.reconciler import api_path, applying
+from generator.plan.reconciler import api_path, applying, members
 from generator.ports import Cluster
-from generator.rollouts.failures import not_applied, revision_of
+from generator.rollouts.answer import difference, metadata
 from generator.rollouts.judge import State, judge
+from generator.rollouts.reconciling import Ours, not_applied, revision_of
 from generator.rollouts.snapshot import Snapshot, container_status, digest_of, is_ready, take
 
 _NAMES = ("reconciler", "deployment", "pods", "answer")
@@ -22,27 +24,58 @@ _NAMES = ("reconciler", "deployment", "pods", "answer")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model runs."""
+    """Where a model runs. With `member`, one of an environment's clusters: `cluster` is the reconciler's then,
+    and `there` the member itself, None where none can be asked.
+    """
 
     model: Model
     target: Target
     cluster: Cluster
+    member: str | None = None
+    there: Cluster | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.model.name}-inference"
+        return workload(self.model.name)
+
+    @property
+    def follower(self) -> str | None:
+        """The API's path of what follows the overlay."""
+        return api_path(self.model, self.target, self.member)
 
     def look(self) -> Snapshot:
-        return take(self.cluster, self.target.namespace, self.name, api_path(self.model, self.target))
+        if self.member is None:
+            return take(self.cluster, self.target.namespace, self.name, self.follower)
+        application = self.cluster.get(self.follower) if self.follower else None
+        if self.there is None:
+            return Snapshot(None, None, (), (), (), application)
+        return replace(take(self.there, self.target.namespace, self.name), application=application)
+
+
+def places(
+    model: Model, target: Target, cluster: Cluster, named: Callable[[str], Cluster | None]
+) -> Iterator[Place]:
+    """One for each cluster of the environment; `named` finds one by what it is called."""
+    for member in members(target):
+        there = None
+        if member is not None:
+            called = known_as(model.config.deploy.engine, member, target.settings.clusters[member])
+            there = named(member) or named(called)
+        yield Place(model, target, cluster, member, there)
 
 
 def running(place: Place, ledger: Ledger, overlay_commit: str, git: GitRepository) -> Iterator[Link]:
     """The links from the overlay's commit to what /metadata answers. `ledger` has a current release."""
+    for link in _running(place, ledger, overlay_commit, git):
+        yield replace(link, name=f"{link.name} {place.member}") if place.member else link
+
+
+def _running(place: Place, ledger: Ledger, overlay_commit: str, git: GitRepository) -> Iterator[Link]:
     assert ledger.current
     entry = ledger.current
     try:
         seen = place.look()
-        if _elsewhere(place, seen):
+        if elsewhere(place, seen):
             where = f"the cluster of context {place.cluster.context()} has nothing of {place.target.name}"
             yield unseen("reconciler", f"{where}: {applying(place.model, place.target)}")
             return
@@ -53,33 +86,39 @@ def running(place: Place, ledger: Ledger, overlay_commit: str, git: GitRepositor
     earlier = {UNRELEASED_DIGEST, *(item.digest for item in ledger.history)}
     arriving = first.standing is Standing.MOVING and (seen.deployment is None or seen.digest in earlier)
     yield first
+    if place.member and place.there is None:
+        why = f"kubectl has no context called {place.member}, so the cluster is not asked"
+        yield unseen("deployment", f"{why}: `kubectl config rename-context` gives one its name")
+        return
     yield _deployment(place, seen, entry, arriving=arriving)
-    yield _pods(seen, entry, arriving=arriving)
+    ours: Ours = lambda revision: bool(git.contains(revision, overlay_commit))  # noqa: E731
+    yield _pods(seen, entry, ours, arriving=arriving)
     yield _answer(place, seen, entry, earlier_too=arriving or bool(seen.old_pods))
 
 
-def _elsewhere(place: Place, seen: Snapshot) -> bool:
+def elsewhere(place: Place, seen: Snapshot) -> bool:
     """Whether nothing of the environment is here: the context may be another environment's cluster."""
     if seen.application is not None or seen.deployment is not None:
         return False
-    followed = api_path(place.model, place.target) is not None
-    return followed or place.cluster.get(f"/api/v1/namespaces/{place.target.namespace}") is None
+    return place.follower is not None or place.cluster.get(f"/api/v1/namespaces/{place.target.namespace}") is None
 
 
 def _reconciler(place: Place, seen: Snapshot, commit: str, git: GitRepository) -> Link:
-    engine, path = place.model.config.deploy.engine, api_path(place.model, place.target)
-    if path is None:
+    engine = place.model.config.deploy.engine
+    if place.follower is None:
         return unseen("reconciler", "deploy.engine is none: who applies the overlay is not known")
     if seen.application is None:
-        return broken("reconciler", engine, f"nothing follows the overlay: {applying(place.model, place.target)}")
+        why = f"nothing follows the overlay: {applying(place.model, place.target)}"
+        # The context may be that of one of the clusters, not of the reconciler's.
+        return unseen("reconciler", why) if place.member else broken("reconciler", engine, why)
     status = seen.application.get("status", {})
     revision = status.get("sync", {}).get("revision") or status.get("lastAppliedRevision", "")
     revision = revision.rpartition(":")[2]  # Flux: main@sha1:…
-    has_it = _has(git, revision, commit)
+    has_it = git.contains(revision, commit)
     sync, operation = status.get("sync", {}).get("status"), status.get("operationState", {})
     if has_it and sync in (None, "Synced"):
         return holds("reconciler", revision)
-    if refused := not_applied(seen):
+    if refused := not_applied(seen, lambda tried: bool(git.contains(tried, commit))):
         return broken("reconciler", revision or engine, str(refused))
     if not revision:
         return moving("reconciler", engine, "it has not applied any commit yet")
@@ -87,17 +126,9 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, git: GitRepository) -
         return broken("reconciler", revision, "it follows a commit that the release branch does not have")
     if not has_it:
         return moving("reconciler", revision, f"it has not seen {commit[:12]} yet")
-    if operation.get("phase") == "Running" or not _has(git, revision_of(operation), commit):
+    if operation.get("phase") == "Running" or not git.contains(revision_of(operation), commit):
         return moving("reconciler", revision, f"it has not applied {commit[:12]} yet")
     return broken("reconciler", revision, f"it is {sync}: what runs differs from the commit")
-
-
-def _has(git: GitRepository, revision: str, commit: str) -> bool | None:
-    """Whether `revision` contains `commit`; None where the release branch does not have it."""
-    try:
-        return git.is_ancestor(commit, revision) if revision else False
-    except GeneratorError:
-        return None
 
 
 def _deployment(place: Place, seen: Snapshot, entry: Entry, *, arriving: bool) -> Link:
@@ -110,8 +141,8 @@ def _deployment(place: Place, seen: Snapshot, entry: Entry, *, arriving: bool) -
     return holds("deployment", where)
 
 
-def _pods(seen: Snapshot, entry: Entry, *, arriving: bool) -> Link:
-    found = judge(seen, entry.digest)
+def _pods(seen: Snapshot, entry: Entry, ours: Ours, *, arriving: bool) -> Link:
+    found = judge(seen, entry.digest, ours)
     if found.state is State.SERVING:
         return holds("pods", found.detail)
     if found.state is State.FAILED:
@@ -133,17 +164,17 @@ def _pods(seen: Snapshot, entry: Entry, *, arriving: bool) -> Link:
 
 def _answer(place: Place, seen: Snapshot, entry: Entry, *, earlier_too: bool) -> Link:
     """`earlier_too`: pods of an earlier release may answer."""
-    if place.target.serve.api_keys:
-        return unseen("answer", "/metadata asks for an API key, and this command has none (docs/access.md)")
+    if not place.target.tells:
+        why = "/metadata asks for an API key, or answers to named callers alone (docs/access.md)"
+        return unseen("answer", why)
     if not any(is_ready(pod) for pod in (*seen.pods, *seen.old_pods)):
         return unseen("answer", "no pod is ready")
-    path = f"/api/v1/namespaces/{place.target.namespace}/services/{place.name}:http/proxy/metadata"
     try:
-        told = place.cluster.get(path)
+        told = metadata(place.there or place.cluster, place.target.namespace, place.name)
     except GeneratorError as error:
         return unseen("answer", str(error))
     if not isinstance(told, dict):
-        return broken("answer", path, "the Service leads to nothing that answers /metadata")
+        return broken("answer", place.name, "the Service leads to nothing that answers /metadata")
     wanted = {
         "name": place.model.name,
         "version": entry.version,
@@ -154,9 +185,6 @@ def _answer(place: Place, seen: Snapshot, entry: Entry, *, earlier_too: bool) ->
     }
     if earlier_too and told.get("digest") != entry.digest:
         return moving("answer", f"{told.get('name')} {told.get('version')}", "an earlier release still answers")
-    for key, value in wanted.items():
-        if told.get(key) != value:
-            return broken(
-                "answer", str(told.get(key)), f"/metadata says {key} {told.get(key)}, the ledger {value}"
-            )
+    if odd := difference(told, wanted):
+        return broken("answer", f"{told.get('name')} {told.get('version')}", f"{odd}, as the ledger says")
     return holds("answer", f"{told['name']} {told['version']}")

@@ -16,22 +16,25 @@ from generator.ports import Cluster
 from generator.wiring import clone_of, overlays_of, registry_of
 
 
-def records_of(root: Path, folder: Path, model: Model) -> tuple[Workspace, Records, Path]:
-    """The release branch's head as origin has it, what holds records, and the home of the model's k8s/ there.
-
-    What has to be cloned is cloned into `folder`, once for all models.
-    """
+def head_of(root: Path, folder: Path, model: Model) -> tuple[GitRepository, Workspace]:
+    """The release branch's head as origin has it, in a clone in `folder`, and the models there."""
     source = GitRepository(root).origin()
     if source is None:
         raise GeneratorError("this repository has no remote `origin`: what was released stands there")
     git = clone_of(source, model.config.repository.branch, folder)
-    head = load(git.root)
-    model = head.model(model.name)
+    return git, load(git.root)
+
+
+def records_of(git: GitRepository, folder: Path, model: Model) -> tuple[Records, Path]:
+    """What holds records of `model` as `git` has it, and the home of its k8s/.
+
+    A configuration repository is cloned into `folder`, once for all models.
+    """
     overlays = overlays_of(model, folder) if model.separate else git
     tracking = model.config.tracking
     runs = runs_of(tracking.uri, tracking.secret, os.environ)
     renderer = kustomize.Kustomize() if kustomize.installed() else None
-    return head, Records(git, overlays, registry_of(model), renderer, runs), overlays.root / model.home
+    return Records(git, overlays, registry_of(model), renderer, runs), overlays.root / model.home
 
 
 def cluster_of() -> Cluster | None:
@@ -42,3 +45,8 @@ def cluster_of() -> Cluster | None:
     except GeneratorError:
         return None
     return kubectl
+
+
+def named_cluster(name: str) -> Cluster | None:
+    """The cluster of the context called `name`; None where kubectl has none."""
+    return Kubectl(name=name) if name in Kubectl().contexts() else None

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "retrain": "Train what runs again, and release it if its data has changed.",
     "promote": "Bring to an environment what the one before it runs.",
     "rollback": "Let an environment run an earlier version again.",
+    "observe": "Watch an environment until it runs what was committed.",
     "bootstrap": "Set up AWS and GitHub for releases.",
     "doctor": "Look at everything that a release meets, and say what to do.",
     "prune": "Delete released images that no ledger names.",

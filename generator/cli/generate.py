@@ -46,11 +46,32 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
         if mode is None:
             apply(place, comparison)
     _say_elsewhere([model for model in workspace if model.separate and model not in there])
+    patched = mode not in ("check", None) or _patches_apply(workspace, compared, there, into)
     if mode == "check" and not all(comparison.clean for _, comparison in compared):
         again = f"generator generate --into {into}" if into else "generator generate"
         click.echo(f"stale: run `{again}` and commit the result", err=True)
         return 1
-    return 0
+    return 0 if patched or mode is None else 1
+
+
+def _patches_apply(
+    workspace: Workspace, compared: list[tuple[Path, Comparison]], there: list[Model], into: Path | None
+) -> bool:
+    """Says which of the user's patches do not fit what is, or is to be, generated."""
+    from generator.cli.patches import patch_findings
+
+    here = [model for model in workspace if not model.separate]
+    places = {workspace.root: here} | {into / model.home: [model] for model in there if into}
+    problems = [
+        problem
+        for place, comparison in compared
+        for problem in patch_findings(
+            place, places.get(place, ()), shown=_prefix(workspace.root, place), wanted=comparison.wanted
+        )
+    ]
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    return not problems
 
 
 def _belonging(workspace: Workspace, into: Path) -> list[Model]:

@@ -23,8 +23,10 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
 
     The tag must be checked out. What the stage did is kept in .tagship/<model>-<version>/<stage>.json.
     """
-    from generator.cli.output import Terminal, failure_summarised, summarise
+    from generator.artifacts import Rollout
+    from generator.cli.output import Terminal, failure_summarised, hand_on, summarise
     from generator.config.model import load
+    from generator.errors import GeneratorError
     from generator.plan.pipeline import RESUME
     from generator.wiring import World, release_of, run_stage
 
@@ -35,5 +37,9 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
         release = release_of(load(root), tag)
         with terminal.working_on(name):
             artifact = run_stage(stage, release, World(terminal, older_because=older_because), again=again)
+        if isinstance(artifact, Rollout):
+            hand_on("state", artifact.state)
+        if artifact.failure:
+            raise GeneratorError(artifact.failure)
     terminal.say(f"{name} is done: {release.store.path(name)}")
     summarise(f"**{name}** of {release.id} is done: {artifact.summary}")

@@ -11,6 +11,7 @@ import click
 from generator.cli.options import complete_environments, model_option, repository_option
 
 if TYPE_CHECKING:
+    from generator.adapters.git import GitRepository
     from generator.chain.link import Link
     from generator.config.model import Model, Target
     from generator.ports import Cluster
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 @repository_option
 @model_option("Only this model.")
 @click.option("--environment", metavar="NAME", shell_complete=complete_environments, help="Only this environment.")
-@click.option("--chain", "chained", is_flag=True, help="Check each link from the tag to what the pods answer.")
+@click.option("--chain", is_flag=True, help="Check each link from the tag to what the pods answer.")
+@click.option("--live", is_flag=True, help="Show where each environment stands now, and its address.")
+@click.option("--watch", is_flag=True, help="The same, again and again, until it is interrupted.")
+@click.option("--every", type=click.FloatRange(0.1, 3600), metavar="SECONDS", help="With --watch; 5.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-def command(root: Path, model_name: str | None, environment: str | None, chained: bool, as_json: bool) -> None:
+def command(root: Path, model_name: str | None, environment: str | None, as_json: bool, **ways: Any) -> int:
     """Show what each environment's ledger says: version, digest, run, commit, when, by whom.
 
     Ledgers of a configuration repository are read from its branch.
@@ -31,19 +35,38 @@ def command(root: Path, model_name: str | None, environment: str | None, chained
     Deployment, pods and their live /metadata, as origin's release branch, the registry, the tracking server and
     the cluster of kubectl's current context have them. Ends with 1 where a link is broken. Where environments have
     clusters of their own, choose the context and its --environment together.
+
+    With --live, say where each stands: training, building, pushing (by GitHub's runs, with a token in GH_TOKEN),
+    deploying, deployed or failed (by the cluster), since when, and its address. Ends with 1 where one failed.
     """
     from generator.config.model import load
 
+    chosen = _chosen(ways)
     workspace = load(root)
     models = _with(environment, [workspace.model(model_name)] if model_name else list(workspace))
-    if chained:
-        _chains(root, models, environment, as_json=as_json)
-        return
+    if ways["chain"]:
+        return _chains(root, models, environment, as_json=as_json)
+    if chosen:
+        from generator.cli.status_live import show_live
+
+        every = (ways["every"] or 5) if ways["watch"] else None
+        return show_live(root, models, environment, every=every, as_json=as_json)
     rows = list(_rows(root, models, environment))
     if as_json:
         _print_json(rows)
     else:
         _table(rows)
+    return 0
+
+
+def _chosen(ways: dict[str, Any]) -> list[str]:
+    """The way to look, if one was given. Raises UsageError where there is more than one."""
+    chosen = [way for way in ("chain", "live", "watch") if ways[way]]
+    if len(chosen) > 1:
+        raise click.UsageError("--chain, --live and --watch are ways of their own to look: give one of them")
+    if ways["every"] and chosen != ["watch"]:
+        raise click.UsageError("--every is for --watch")
+    return chosen
 
 
 def _with(environment: str | None, models: list[Model]) -> list[Model]:
@@ -56,10 +79,8 @@ def _with(environment: str | None, models: list[Model]) -> list[Model]:
     return found
 
 
-def _chains(root: Path, models: list[Model], environment: str | None, *, as_json: bool) -> None:
-    """Follows the chain of each environment. SystemExit(1) where one is broken."""
-    import sys
-
+def _chains(root: Path, models: list[Model], environment: str | None, *, as_json: bool) -> int:
+    """Follows the chain of each environment; 1 where one is broken."""
     from generator.chain.link import first_broken
     from generator.chain.sources import cluster_of
     from generator.cli.output import Terminal
@@ -78,8 +99,7 @@ def _chains(root: Path, models: list[Model], environment: str | None, *, as_json
                 _chain_table(f"{name} in {where}", links, first)
     if as_json:
         _print_json(rows)
-    if broken:
-        sys.exit(1)
+    return int(broken)
 
 
 def _followed(
@@ -87,17 +107,34 @@ def _followed(
 ) -> Iterator[tuple[str, str, tuple[Link, ...]]]:
     import tempfile
 
-    from generator.chain.follow import follow
-    from generator.chain.sources import records_of
-    from generator.generate import ledgers
+    from generator.chain.sources import head_of
 
     with tempfile.TemporaryDirectory(prefix="tagship-status-") as folder:
         for wanted in models:
-            head, records, home = records_of(root, Path(folder), wanted)
-            model = head.model(wanted.name)
-            found = ledgers(home, model)
-            for target in _targets(model, environment):
-                yield model.name, target.name, follow(model, target, found.get(target.name), records, cluster)
+            git, head = head_of(root, Path(folder), wanted)
+            if wanted.name in {model.name for model in head}:
+                yield from _links(Path(folder), git, head.model(wanted.name), environment, cluster)
+            else:
+                yield from ((wanted.name, target.name, ()) for target in _targets(wanted, environment))
+
+
+def _links(
+    folder: Path, git: GitRepository, model: Model, environment: str | None, cluster: Cluster | None
+) -> Iterator[tuple[str, str, tuple[Link, ...]]]:
+    """Of a model at origin. Ledgers that cannot be read break its chain, and no other's."""
+    from generator.chain.follow import follow
+    from generator.chain.link import broken
+    from generator.chain.sources import named_cluster, records_of
+    from generator.errors import InvalidInput
+    from generator.generate import ledgers
+
+    records, home = records_of(git, folder, model)
+    for target in _targets(model, environment):
+        try:
+            links = follow(model, target, ledgers(home, model).get(target.name), records, cluster, named_cluster)
+        except InvalidInput as error:
+            links = (broken("ledger", "", str(error)),)
+        yield model.name, target.name, links
 
 
 def _targets(model: Model, environment: str | None) -> tuple[Target, ...]:

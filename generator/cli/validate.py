@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 )
 @click.option("--ledgers", is_flag=True, help="In a configuration repository: its ledgers and overlays.")
 def command(root: Path, base: str | None, ledgers: bool) -> None:
-    """Check model.yaml, the training script, the lock and the ledgers; nothing is run.
+    """Check model.yaml, the training script, the lock, the ledgers and patches; nothing is run.
 
     All problems are shown at once, each with its place. Exit code 1 when there are any.
     """
     from generator.adapters.installation import install_source
+    from generator.cli.patches import patch_findings
     from generator.config.model import load
     from generator.errors import InvalidInput
     from generator.validate import workspace_problems
@@ -39,6 +40,8 @@ def command(root: Path, base: str | None, ledgers: bool) -> None:
     workspace = load(root)
     names, problems = _compared(workspace, base) if base else (None, [])
     problems += workspace_problems(workspace, only=names)
+    here = [model for model in workspace if not model.separate and (names is None or model.name in names)]
+    problems += patch_findings(workspace.root, here)
     try:
         install_source(workspace)
     except InvalidInput as error:

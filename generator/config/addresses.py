@@ -31,3 +31,8 @@ def https_of(url: str) -> str:
 def commit_url(url: str | None, commit: str) -> str | None:
     """Where a person sees `commit`; None where no address is known."""
     return f"{https_of(url).removesuffix('.git')}/commit/{commit}" if url else None
+
+
+def page_url(url: str | None, revision: str, path: str) -> str | None:
+    """Where a person reads the file `path` at a commit or branch; None where no address is known."""
+    return f"{https_of(url).removesuffix('.git')}/blob/{revision}/{path}" if url else None

@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from generator.config.following import following_problems
+from generator.config.observing import observing_problems
 from generator.config.schema import ModelFile, WorkspaceFile
 from generator.config.separate import separation_problems
+from generator.config.serving import serving_problems
 from generator.config.types import Section
 from generator.config.unsupported import unsupported
 from generator.errors import InvalidInput, Problem
@@ -37,45 +40,50 @@ _RESERVED = re.compile(
     r"|MLFLOW_(TRACKING_URI|EXPERIMENT_NAME|RUN_CONTEXT)|(RUNNER|ACTIONS|GITHUB|TAGSHIP)_.*"
 )
 
+# What no single key shows, of each part: all give (path of a key, message).
+_CHECKS = (separation_problems, following_problems, serving_problems, observing_problems)
 
-def load_model(path: Path, shown: str, shared: WorkspaceFile | None = None) -> ModelFile:
-    """model.yaml at `path`; `shared` are the workspace's defaults. Raises InvalidInput with every problem."""
+
+def load_model(path: Path, shown: str, shared: Document | None = None) -> ModelFile:
+    """model.yaml at `path`; `shared` is a valid tagship.yaml. Raises InvalidInput with every problem."""
     return model_of(read(path, shown), shared)
 
 
-def model_of(document: Document, shared: WorkspaceFile | None = None) -> ModelFile:
+def model_of(document: Document, shared: Document | None = None) -> ModelFile:
     """A parsed model.yaml; see `load_model`."""
     problems = _inherit(document, shared) if shared else []
     config, found = _validate(ModelFile, document)
     problems += found
     if config is not None:
-        problems += [document.problem(p, message, key=True) for p, message in unsupported(config, document)]
-        problems += [document.problem(p, message, key=True) for p, message in separation_problems(config)]
+        rows = [*unsupported(config, document), *(row for check in _CHECKS for row in check(config))]
+        problems += [document.problem(path, message, key=True) for path, message in rows]
         problems += _contradictions(config, document)
     if problems or config is None:
         raise InvalidInput(problems)
     return config
 
 
-def load_workspace(path: Path, shown: str) -> WorkspaceFile:
-    """tagship.yaml at `path`. Raises InvalidInput with every problem."""
-    config, problems = _validate(WorkspaceFile, read(path, shown))
+def load_workspace(path: Path, shown: str) -> tuple[WorkspaceFile, Document]:
+    """tagship.yaml at `path`, and its text for the models. Raises InvalidInput with every problem."""
+    document = read(path, shown)
+    config, problems = _validate(WorkspaceFile, document)
     if problems or config is None:
         raise InvalidInput(problems)
-    return config
+    return config, document
 
 
-def _inherit(document: Document, shared: WorkspaceFile) -> list[Problem]:
-    """Puts the workspace's defaults where the model is silent; a contradiction is a problem."""
+def _inherit(document: Document, shared: Document) -> list[Problem]:
+    """Puts the workspace's sections, as written, where the model is silent; to contradict is a problem."""
     problems = []
     if isinstance(document.data, dict):
         for key in ("repository", "tracking", "deploy", "pipeline"):
-            section = getattr(shared, key)
-            if section is None:
+            default = shared.data.get(key)
+            if default is None:
                 continue
-            default = section.model_dump(exclude_unset=True, mode="json")
-            if document.data.setdefault(key, default) != default:
-                message = f"{key} contradicts tagship.yaml, which all models share; remove it here"
+            if key not in document.data:
+                document.data[key], document.inherited[key] = default, shared
+            elif document.data[key] != default:
+                message = f"{key} contradicts {shared.file}, which all models share; remove it here"
                 problems.append(document.problem((key,), message, key=True))
     return problems
 
@@ -134,7 +142,7 @@ def _known_keys(path: Path_, kind: Any) -> tuple[str, ...]:
     for step in path:
         kind = _step(kind, step)
     found = _section(kind)
-    return tuple(found.model_fields) if found else ()
+    return tuple(field.alias or name for name, field in found.model_fields.items()) if found else ()
 
 
 def _step(kind: Any, step: str | int) -> Any:

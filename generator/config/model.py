@@ -6,34 +6,24 @@ import glob
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from generator.config.ecr import Ecr, ecr_of
 from generator.config.load import load_model, load_workspace
+from generator.config.observing import Observe
 from generator.config.schema import Environment, ModelFile, Serve
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.quantity import in_bytes
 from generator.version import Version
 
-_ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
-_REMOVABLE = ("autoscaling", "ingress", "tracing")
+_REMOVABLE = ("autoscaling", "ingress", "gateway", "tracing", "pull_secret", "priority_class")
 
 
-@dataclass(frozen=True)
-class Ecr:
-    """An ECR registry, read from its host name."""
-
-    account: str
-    region: str
-
-    @property
-    def partition(self) -> str:
-        """The part of AWS that ARNs there begin with."""
-        for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-            if self.region.startswith(prefix):
-                return partition
-        return "aws"
+def workload(model: str) -> str:
+    """What a model's Deployment and Service are called, by the overlay's name prefix."""
+    return f"{model}-inference"
 
 
 @dataclass(frozen=True)
@@ -44,6 +34,12 @@ class Target:
     namespace: str
     serve: Serve  # with this environment's changes
     settings: Environment
+    observe: Observe | None = None  # how a workflow reads its cluster; None: it does not
+
+    @property
+    def tells(self) -> bool:
+        """Whether /metadata answers the API server's proxy: without a key, and to callers that nobody named."""
+        return self.serve.api_keys is None and self.serve.callers is None
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,7 @@ class Model:
 
     @property
     def ecr(self) -> Ecr | None:
-        match = _ECR.fullmatch(self.config.image.registry)
-        return Ecr(match[1], match[2]) if match else None
+        return ecr_of(self.config.image.registry)
 
     @property
     def traced(self) -> bool:
@@ -107,17 +102,26 @@ class Model:
         """The environments in order; a tag deploys to the first one."""
         given = self.config.deploy.environments
         if not given:
-            return (Target("production", self.name, self.config.serve, Environment()),)
+            return (
+                Target("production", self.name, self.config.serve, Environment(), self._observe(Environment())),
+            )
         return tuple(self._target(name, settings, alone=len(given) == 1) for name, settings in given.items())
 
     def _target(self, name: str, settings: Environment, *, alone: bool) -> Target:
         namespace = settings.namespace or (self.name if alone else f"{self.name}-{name}"[:63].rstrip("-"))
         given = {key: getattr(settings.serve, key) for key in settings.serve.model_fields_set}
-        # An empty `autoscaling:`, `ingress:` or `tracing:` switches it off here; else empty is as good as absent.
+        # Empty, these are switched off here; any other is as good as absent.
         changes = {key: value for key, value in given.items() if value is not None or key in _REMOVABLE}
         if settings.serve.resources is not None:
             changes["resources"] = settings.serve.resources.onto(self.config.serve.resources)
-        return Target(name, namespace, self.config.serve.model_copy(update=changes), settings)
+        if settings.serve.alerts is not None:
+            changes["alerts"] = settings.serve.alerts.onto(self.config.serve.alerts)
+        serve = self.config.serve.model_copy(update=changes)
+        return Target(name, namespace, serve, settings, self._observe(settings))
+
+    def _observe(self, settings: Environment) -> Observe | None:
+        found = self.config.deploy.observe if settings.observe is None else settings.observe
+        return None if found == "none" else found
 
     def target(self, name: str) -> Target:
         for target in self.targets:
@@ -212,19 +216,29 @@ def load(root: Path) -> Workspace:
         if problems := _clashes([model]):
             raise InvalidInput(problems)
         return Workspace(root, (model,))
-    shared = load_workspace(root / "tagship.yaml", "tagship.yaml")
+    shared, document = load_workspace(root / "tagship.yaml", "tagship.yaml")
     models: list[Model] = []
-    problems = []
-    for folder in _folders(root, shared.models):
+    found: dict[Problem, list[str]] = {}
+    folders = _folders(root, shared.models)
+    for folder in folders:
         file = f"{folder}/model.yaml"
         try:
-            models.append(Model(load_model(root / file, file, shared), folder))
+            models.append(Model(load_model(root / file, file, document), folder))
         except InvalidInput as error:
-            problems += error.problems
+            for problem in error.problems:
+                found.setdefault(problem, []).append(file)
+    problems = [_with_models(problem, files, len(folders)) for problem, files in found.items()]
     problems += _clashes(models)
     if problems:
         raise InvalidInput(problems)
     return Workspace(root, tuple(models))
+
+
+def _with_models(problem: Problem, files: list[str], total: int) -> Problem:
+    """What is wrong in tagship.yaml for some models alone says for which."""
+    if problem.file in files or len(files) == total:
+        return problem
+    return replace(problem, message=f"{problem.message} (for {', '.join(files)})")
 
 
 def _folders(root: Path, patterns: tuple[str, ...]) -> list[str]:

@@ -36,6 +36,7 @@ def reference() -> str:
         lines += [" ".join((section.__doc__ or "").split()), ""]
         lines += ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
         for name, field in section.model_fields.items():
+            name = field.alias or name
             full = f"{path}.{name}".lstrip(".")
             note = f" {NOTES[full]}" if full in NOTES else ""
             cells = (f"`{name}`", _kind(field), _default(field), (field.description or "") + note)
@@ -50,7 +51,7 @@ def _sections(section: type[Section], path: str) -> Iterator[tuple[str, type[Sec
         inner = _inner_section(field.annotation)
         if inner is not None:
             mapping = get_origin(_bare(field.annotation)) is dict
-            suffix = f".<{'metric' if name == 'metrics' else 'environment'}>" if mapping else ""
+            suffix = f".<{name.removesuffix('s')}>" if mapping else ""
             yield from _sections(inner, f"{path}.{name}{suffix}".lstrip("."))
 
 

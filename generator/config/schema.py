@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from generator.config import types as t
+from generator.config.alerts import Alerts, AlertsOverride
 from generator.config.automation import Notify, Retrain
+from generator.config.callers import CallersGiven
+from generator.config.exposure import Gateway, Ingress
+from generator.config.following import Clusters, Emptyable, Notifications
+from generator.config.observing import Observe
+from generator.config.pull_secret import PullSecrets
 from generator.config.rate_limit import RateLimited
 from generator.config.resources import Resources, ResourcesOverride
+from generator.config.scaling import Autoscaling
 from generator.config.tracing import Tracing
 from generator.config.types import Section
 
@@ -125,27 +132,6 @@ class Image(Section):
     max_size: t.Bytes = Field("2Gi", description="Largest image archive that may be published.")
 
 
-class Autoscaling(Section):
-    """A HorizontalPodAutoscaler on CPU."""
-
-    min: int = Field(2, ge=1, le=100, description="Fewest pods.")
-    max: int = Field(10, ge=1, le=1000, description="Most pods.")
-    cpu: int = Field(70, ge=1, le=1000, description="Target CPU use in percent of the request.")
-
-    @model_validator(mode="after")
-    def _range(self) -> Autoscaling:
-        if self.min > self.max:
-            raise ValueError("min is greater than max")
-        return self
-
-
-class Ingress(Section):
-    """An Ingress for the service."""
-
-    host: t.Host = Field(description="Host name.")
-    tls: bool = Field(True, description="Serve TLS with the secret `<model>-inference-tls`.")
-
-
 class Hooks(Section):
     """The user's code before and after the model."""
 
@@ -168,16 +154,18 @@ class Serve(Section):
 
     replicas: int = Field(2, ge=1, le=10, description="Pods; left out when autoscaling is on.")
     resources: Resources = Field(default_factory=Resources.model_construct, description="Resources of one pod.")
-    autoscaling: Autoscaling | None = Field(None, description="Scale on CPU use.")
+    autoscaling: Autoscaling | None = Field(None, description="Let the load decide how many pods.")
     ingress: Ingress | None = Field(None, description="Expose the service by an Ingress.")
+    gateway: Gateway | None = Field(None, description="Expose the service by a Gateway's HTTPRoute.")
     service: Literal["ClusterIP", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
     workers: int = Field(
         1, ge=1, le=16, description="Processes in one pod, each with its own copy of the model in memory."
     )
-    monitoring: bool = Field(False, description="Add a ServiceMonitor for the Prometheus operator.")
+    monitoring: bool = Field(False, description="Add a ServiceMonitor, alerts and a Grafana dashboard.")
+    alerts: Alerts = Field(default_factory=Alerts.model_construct, description="Thresholds of the alerts.")
     tracing: Tracing | None = Field(None, description="Send spans to an OpenTelemetry collector.")
-    pull_secret: Literal["none", "external-secrets", "cronjob"] = Field(
-        "none", description="How pods outside EKS get credentials for ECR."
+    pull_secret: PullSecrets = Field(
+        None, description="How pods outside EKS log in to ECR: none, external-secrets, cronjob, or a mapping."
     )
     strict: bool = Field(False, description="Answer 400 to a request with unknown columns.")
     batching: Literal["auto", "off"] = Field(
@@ -194,6 +182,12 @@ class Serve(Section):
     rate_limit: RateLimited = Field(
         None, description="Answer 429 to a client beyond this many requests: such as 100/s, or a mapping."
     )
+    callers: CallersGiven = Field(
+        None, description="Namespaces that may ask, or a mapping; everybody in the cluster by default."
+    )
+    priority_class: t.KubernetesName | None = Field(
+        None, description="Name of a PriorityClass of the cluster, for the pods."
+    )
     hooks: Hooks | None = Field(None, description="Code before and after the model.")
 
 
@@ -204,25 +198,23 @@ class ServeOverride(Section):
     resources: ResourcesOverride | None = Field(None, description="See serve.resources.")
     autoscaling: Autoscaling | None = Field(None, description="See serve.autoscaling.")
     ingress: Ingress | None = Field(None, description="See serve.ingress.")
+    gateway: Gateway | None = Field(None, description="See serve.gateway.")
     service: Literal["ClusterIP", "LoadBalancer"] | None = Field(None, description="See serve.service.")
     workers: int | None = Field(None, ge=1, le=16, description="See serve.workers.")
     monitoring: bool | None = Field(None, description="See serve.monitoring.")
+    alerts: AlertsOverride | None = Field(None, description="See serve.alerts.")
     tracing: Tracing | None = Field(None, description="See serve.tracing.")
     api_keys: Annotated[t.KubernetesSecret | None, t.NotEmpty] = Field(None, description="See serve.api_keys.")
     rate_limit: RateLimited = Field(None, description="See serve.rate_limit.")
+    pull_secret: PullSecrets = Field(None, description="See serve.pull_secret; `none` on EKS.")
+    callers: CallersGiven = Field(None, description="See serve.callers.")
+    priority_class: t.KubernetesName | None = Field(None, description="See serve.priority_class; empty: none.")
 
 
 class Push(Section):
     """How the deploy commit reaches the branch."""
 
     mode: Literal["token", "app", "deploy-key"] = Field("token", description="Credential of the push.")
-
-
-class Observe(Section):
-    """Read access to the cluster after a deploy."""
-
-    eks: t.Text = Field(description="Name of the EKS cluster.")
-    role: t.Role = Field(description="IAM role that may read it.")
 
 
 class Environment(Section):
@@ -233,14 +225,12 @@ class Environment(Section):
         "pull-request", description="How a promotion arrives; the first environment gets commits of tags."
     )
     approval: bool = Field(False, description="A person approves before a promotion.")
-    rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails.")
+    rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails; needs `observe`.")
+    observe: Literal["none"] | Observe | None = Field(None, description="See deploy.observe.")
+    clusters: Clusters = Field({}, description="Where it runs, by name; default: where the reconciler runs.")
     serve: ServeOverride = Field(
         default_factory=ServeOverride.model_construct, description="What differs here from `serve`."
     )
-
-
-def _none_is_empty(value: object) -> object:
-    return {} if value is None else value
 
 
 class Deploy(Section):
@@ -254,8 +244,11 @@ class Deploy(Section):
         None, description="The branch there, where `repository` is another one; default: `repository.branch`."
     )
     push: Push = Field(default_factory=Push.model_construct, description="How commits are pushed.")
-    observe: Literal["none"] | Observe = Field("none", description="How a rollout is watched.")
-    environments: dict[t.EnvironmentName, Annotated[Environment, BeforeValidator(_none_is_empty)]] = Field(
+    observe: Literal["none"] | Observe = Field("none", description="How a workflow watches a rollout.")
+    notifications: Notifications = Field(
+        {}, description="Whom the reconciler tells: Argo CD's service and recipient, or Flux's Provider."
+    )
+    environments: dict[t.EnvironmentName, Annotated[Environment, Emptyable]] = Field(
         {}, max_length=10, description="In order: a tag deploys to the first one."
     )
 

@@ -160,18 +160,27 @@ ImageTag = Annotated[
         39,  # with the longest name and version the 128 characters that a tag may have
     ),
 ]
+PinnedImage = Annotated[
+    str,
+    Matching(
+        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?"
+        r"@sha256:[0-9a-f]{64}",
+        "an image by its digest, such as registry.example.com/python@sha256:<64 hex>",
+        400,
+    ),
+]
 Quantity = Annotated[
     str,
     Matching(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", "a Kubernetes quantity such as 250m, 512Mi or 2", 20),
 ]
 Bytes = Annotated[str, Matching(r"\d+(Ki|Mi|Gi)", "a size such as 900Mi or 2Gi", 20)]
+# What Kubernetes takes as the name of most objects: a DNS subdomain.
+SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 KubernetesSecret = Annotated[
-    str,
-    Matching(
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
-        "the name of a Kubernetes Secret: lower-case letters, digits, - and .",
-        253,
-    ),
+    str, Matching(SUBDOMAIN, "the name of a Kubernetes Secret: lower-case letters, digits, - and .", 253)
+]
+KubernetesName = Annotated[
+    str, Matching(SUBDOMAIN, "the name of a Kubernetes object: lower-case letters, digits, - and .", 253)
 ]
 Rate = Annotated[
     str,

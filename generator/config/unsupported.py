@@ -11,12 +11,7 @@ from generator.yamlio import Document, Path_
 
 # Path, the values that work (none where the key must be left out), and what to do.
 Row = tuple[Path_, tuple[str, ...], str]
-_NOT_YET: tuple[Row, ...] = (
-    (("train", "feast"), (), "leave it out"),
-    (("serve", "pull_secret"), ("none",), "use none (EKS nodes pull from ECR by themselves)"),
-    (("deploy", "observe"), ("none",), "use none"),
-)
-_NOT_YET_IN_ENVIRONMENT: tuple[Row, ...] = ((("rollback_on_failure",), (), "leave it out"),)
+_NOT_YET: tuple[Row, ...] = ((("train", "feast"), (), "leave it out"),)
 
 
 def _dotted(path: Path_) -> str:
@@ -26,24 +21,13 @@ def _dotted(path: Path_) -> str:
 # For the reference page: what to say of every key above, by its dotted name.
 NOTES: dict[str, str] = {
     _dotted(path): f"*Only {' and '.join(f'`{value}`' for value in works)} yet.*" if works else "*Not yet.*"
-    for path, works, _ in (
-        *_NOT_YET,
-        *(
-            (("deploy", "environments", "<environment>", *path), works, advice)
-            for path, works, advice in _NOT_YET_IN_ENVIRONMENT
-        ),
-    )
+    for path, works, _ in _NOT_YET
 }
 
 
 def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, str]]:
     """(path, message) for each key of `document` whose feature does not exist yet."""
     rows = list(_NOT_YET)
-    for name in config.deploy.environments:
-        rows += [
-            (("deploy", "environments", name, *path), works, advice)
-            for path, works, advice in _NOT_YET_IN_ENVIRONMENT
-        ]
     for first in list(config.deploy.environments)[:1]:
         path: Path_ = ("deploy", "environments", first, "approval")
         rows.append((path, (), "leave it out of the first environment; protect the release tags instead"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from generator.config.addresses import commit_url
-from generator.config.model import Model, load
+from generator.config.model import Model, load, workload
 from generator.delivery.landing import Deployer, Landed
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
 from generator.overlay import image_of, image_problems, with_image
+from generator.plan.startup import startup_seconds
 from generator.sources import check_owner, check_place
 
 
@@ -58,8 +59,10 @@ class Environment:
             with_image(text, self.kustomization, repository=repository, digest=digest),
         )
         write_atomically(self.root / self.ledger_path, ledger.text())
-        # The first release switches on what waits for one; a later one leaves owned files to `generate`.
-        owned = [] if self.ledger.released else self._regenerated()
+        # The first release switches on what waits for one, and a model may take longer to load than the one
+        # before: else owned files are left to `generate`.
+        same = startup_seconds(self.ledger.current) == startup_seconds(ledger.current)
+        owned = [] if self.ledger.released and same else self._regenerated()
         self._verify(repository, digest)
         commit = self.with_.git.commit([self.ledger_path, self.kustomization, *owned], message)
         return Landed(commit, changed=True, overlay=self.overlay, ledger=ledger)
@@ -75,7 +78,7 @@ class Environment:
             self.with_.reporter.say("not rendered: neither kustomize nor kubectl is installed")
             return
         objects = self.with_.renderer.build(self.root / self.overlay)
-        name = f"{self.model.name}-inference"
+        name = workload(self.model.name)
         if problems := image_problems(objects, name=name, repository=repository, digest=digest):
             raise GeneratorError("\n".join(f"{self.overlay} {problem}" for problem in problems))
 

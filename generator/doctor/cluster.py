@@ -10,7 +10,7 @@ from typing import Any
 from generator.adapters.kubectl import Kubectl
 from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
-from generator.plan.reconciler import FOLLOWERS, api_path, applying, object_name
+from generator.plan.reconciler import FOLLOWERS, api_path, applying, members, object_name
 
 AREA = "cluster"
 
@@ -20,7 +20,10 @@ def check(subject: Subject) -> Findings:
     context = kubectl.context()  # without one nothing is looked at; said by whoever calls this
     for model in subject.models:
         for target in model.targets:
-            if kubectl.get(f"/api/v1/namespaces/{target.namespace}") is None:
+            if target.settings.clusters:
+                clusters = ", ".join(target.settings.clusters)
+                yield not_checked(AREA, f"namespace {target.namespace} in {clusters}: ask each", model.shown)
+            elif kubectl.get(f"/api/v1/namespaces/{target.namespace}") is None:
                 what = f"the cluster of context {context} has no namespace {target.namespace}"
                 yield _warning(what, context, applying(model, target))
         yield from _reconciler(model, kubectl, context)
@@ -41,9 +44,9 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             what, context, f"install {title} there, or choose the cluster with `kubectl config use-context`"
         )
         return
-    for target in model.targets:
-        name = object_name(model, target)
-        path = api_path(model, target)
+    for target, cluster in ((one, member) for one in model.targets for member in members(one)):
+        name = object_name(model, target, cluster)
+        path = api_path(model, target, cluster)
         found = kubectl.get(path) if path else None
         if found is None:
             what = (

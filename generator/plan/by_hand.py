@@ -10,6 +10,7 @@ from generator.plan.announce import announce_change
 from generator.plan.credentials import Permission, Push, push_of
 from generator.plan.files import PlannedFile
 from generator.plan.naming import approval_environment, deploy_group, workflow_file
+from generator.plan.observing import Undo, Watch, undo_of, watch_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class PromotionJob:
     group: str
     push: Push
     permissions: tuple[Permission, ...]
+    watch: Watch | None  # of what comes by its commit
+    undo: Undo | None
 
 
 def plan_by_hand(model: Model, common: Mapping[str, object]) -> Iterator[PlannedFile]:
@@ -47,6 +50,10 @@ def _names(jobs: Iterable[PromotionJob]) -> Iterator[str]:
         if job.approval:
             yield f"approve-{job.environment}"
         yield f"to-{job.environment}"
+        if job.watch:
+            yield f"observe-{job.environment}"
+        if job.undo:
+            yield job.undo.name
 
 
 def _promotions(model: Model) -> Iterator[PromotionJob]:
@@ -56,6 +63,9 @@ def _promotions(model: Model) -> Iterator[PromotionJob]:
         why = "push the promotion's branch" if by_request else "push the promotion's commit"
         reads = (Permission("actions", "read", "see that reviewers are required"),) if approval else ()
         push = push_of(model, why, reads, pull_requests=by_request)
+        # A merge's rollout is watched by a workflow of its own.
+        watch = None if by_request or model.separate else watch_of(model, target)
+        undo = undo_of(model, target, name=f"rollback-{target.name}", needs=f"observe-{target.name}")
         yield PromotionJob(
             environment=target.name,
             source=source.name,
@@ -63,4 +73,6 @@ def _promotions(model: Model) -> Iterator[PromotionJob]:
             group=deploy_group(model, target.name),
             push=push,
             permissions=(push.permission, *(reads if push.elsewhere or not push.app else ())),
+            watch=watch,
+            undo=undo if watch else None,
         )

@@ -15,6 +15,8 @@ DEPLOY_ENVIRONMENT = "tagship-deploy"
 # A deploy key: the secret and the variable in the step that pushes, and the two on GitHub that they come from.
 DEPLOY_KEY = "TAGSHIP_DEPLOY_KEY"
 KNOWN_HOSTS = "TAGSHIP_KNOWN_HOSTS"  # the server's host keys; empty: those that github.com publishes
+# Holds a kubeconfig's text, as a secret gives it to the job that watches a rollout.
+KUBECONFIG = "TAGSHIP_KUBECONFIG"
 PUSH_TO = "TAGSHIP_PUSH_TO"  # an ssh:// address; absent: origin's own, over SSH
 
 
@@ -25,6 +27,17 @@ class Permission:
     scope: str
     access: str
     why: str
+
+
+@dataclass(frozen=True)
+class Aws:
+    """How a job gets AWS credentials."""
+
+    role: str  # an ARN, or an expression that reads it
+    region: str
+    account: str  # any other is refused
+    what: str  # the role is for
+    seconds: int | None = None  # how long; None: an hour
 
 
 @dataclass(frozen=True)

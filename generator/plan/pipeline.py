@@ -63,7 +63,8 @@ RESUME: dict[Stage, Resume] = {
         f"If a right, a rule of the branch or the network was the cause: {_FROM_HERE}",
     ),
     Stage.OBSERVE: Resume(
-        "The overlay's commit is pushed. If the version is bad: `generator rollback`, then release the fix.",
+        "The overlay's commit is pushed. If the version is bad: `generator rollback`, unless the next job has "
+        "done so; then release the fix.",
         f"If it could only not be seen: {_FROM_HERE}",
     ),
 }
@@ -98,6 +99,7 @@ class Job:
     assumes_release_role: bool = False
     writes_git: bool = False
     needs_engine: bool = False
+    reads_cluster: bool = False  # where model.yaml gives access to one
     minutes: int = 30  # after which GitHub ends it; training adds its own limit
     takes: tuple[str, ...] = ()  # parcels of earlier jobs: what its stages read, and no more
     gives: tuple[Parcel, ...] = ()
@@ -147,8 +149,9 @@ JOBS: tuple[Job, ...] = (
         "observe",
         (Stage.OBSERVE,),
         runs_user_code=False,
+        reads_cluster=True,
         takes=("deploy",),
-        gives=(Parcel("observe", ("observe.json",)),),
+        gives=(Parcel("observe", ("observe.json",), always=True),),
     ),
 )
 

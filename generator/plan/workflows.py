@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from generator.config.model import Ecr, Model, Workspace
+from generator.config.model import Model, Workspace
 from generator.plan import pins
 from generator.plan.announce import announce_release
 from generator.plan.by_hand import plan_by_hand
-from generator.plan.credentials import JOB_TOKEN, Permission, Push, push_of
+from generator.plan.credentials import JOB_TOKEN, Aws, Permission, Push, push_of
 from generator.plan.files import PlannedFile
 from generator.plan.naming import deploy_group, workflow_file
+from generator.plan.observing import Watch, plan_observe, undo_of, watch_of
 from generator.plan.pipeline import INSTALLING, JOBS, SUMMARY, TRACKING, Job, Parcel, Stage, before
 from generator.plan.refresh import plan_refresh
 from generator.plan.retrain import plan_retrain
@@ -30,16 +31,6 @@ RELEASE = "${{ github.ref }}"
 # Whether a pull request wants its rehearsal, and whether a run was started by a label that says nothing of it.
 LABELLED = "contains(github.event.pull_request.labels.*.name, 'rehearse')"
 OTHER_LABEL = "github.event.action == 'labeled' && github.event.label.name != 'rehearse'"
-
-
-@dataclass(frozen=True)
-class Aws:
-    """How a job gets AWS credentials."""
-
-    role: str  # an ARN, or an expression that reads it
-    ecr: Ecr  # whose account and region they are for
-    what: str  # the role is for
-    seconds: int | None = None  # how long; None: an hour
 
 
 @dataclass(frozen=True)
@@ -78,6 +69,7 @@ class PlannedJob:
     aws: Aws | None
     login: Login | None
     push: Push | None
+    watch: Watch | None  # the cluster that it reads
     steps: tuple[Step, ...]
 
 
@@ -114,11 +106,13 @@ def plan_workflows(workspace: Workspace, *, install: str) -> tuple[PlannedFile, 
     ]
     for model in workspace:
         jobs = tuple(plan_job(job, model) for job in JOBS)
-        told = announce_release(model, [job.name for job in jobs], RELEASE)
-        values = {**common, "model": model, "jobs": jobs, "told": told}
+        undo = undo_of(model, model.targets[0], name="rollback", needs="observe")
+        told = announce_release(model, [*(job.name for job in jobs), *([undo.name] if undo else [])], RELEASE)
+        values = {**common, "model": model, "jobs": jobs, "undo": undo, "told": told}
         files.append(PlannedFile(workflow_file("release", model), "templates/workflows/release.yml", values))
         files += plan_by_hand(model, common)
         files += plan_refresh(model, common)
+        files += plan_observe(model, common)
         files += plan_retrain(model, common, jobs[0])
     return tuple(files)
 
@@ -129,22 +123,25 @@ def plan_job(job: Job, model: Model) -> PlannedJob:
     labels = (runs_on,) if isinstance(runs_on, str) else runs_on
     needed = before(job)
     push = push_of(model, "push the overlay's commit") if job.writes_git else None
+    watch = watch_of(model, model.targets[0]) if job.reads_cluster else None
+    access = push or watch
     return PlannedJob(
         name=job.name,
         title=job.name.capitalize(),
         needs=needed.name if needed else None,
         runs_on=runs_on,
         self_hosted="self-hosted" in labels,
-        minutes=_minutes(job, model),
-        environment=push.environment if push else _environment(job, model),
-        permissions=tuple(_permissions(job, model, push)),
+        minutes=watch.minutes if watch else _minutes(job, model),
+        environment=access.environment if access else _environment(job, model),
+        permissions=tuple(watch.permissions if watch else _permissions(job, model, push)),
         group=deploy_group(model, model.targets[0].name) if job.writes_git else None,
         takes=job.takes,
         gives=(*job.gives, *_tracking_folder(job, model)),
-        aws=_aws(job, model),
+        aws=watch.aws if watch else _aws(job, model),
         login=_login(job, model),
         push=push,
-        steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model, push)) for stage in job.stages),
+        watch=watch,
+        steps=tuple(Step(stage, SUMMARY[stage], _env(stage, job, model, access)) for stage in job.stages),
     )
 
 
@@ -183,10 +180,12 @@ def _permissions(job: Job, model: Model, push: Push | None) -> Iterator[Permissi
 def _aws(job: Job, model: Model) -> Aws | None:
     """The release role trusts another environment than the training job's, whose code is the user's."""
     if model.ecr and job.assumes_release_role:
-        return Aws(model.config.image.role or f"${{{{ vars.{ROLE_VARIABLE} }}}}", model.ecr, "that publishes")
+        role = model.config.image.role or f"${{{{ vars.{ROLE_VARIABLE} }}}}"
+        return Aws(role, model.ecr.region, model.ecr.account, "that publishes")
     if model.ecr and job.gets_training_secrets and model.config.train.role:
         seconds = _minutes(job, model) * 60
-        return Aws(model.config.train.role, model.ecr, "for training", seconds if seconds > 3600 else None)
+        longer = seconds if seconds > 3600 else None
+        return Aws(model.config.train.role, model.ecr.region, model.ecr.account, "for training", longer)
     return None
 
 
@@ -210,7 +209,7 @@ def _tracking_folder(job: Job, model: Model) -> tuple[Parcel, ...]:
     return (Parcel("tracking", ("tracking",), always=True),)
 
 
-def _env(stage: Stage, job: Job, model: Model, push: Push | None) -> dict[str, str]:
+def _env(stage: Stage, job: Job, model: Model, access: Push | Watch | None) -> dict[str, str]:
     """What a stage gets; our own variables last, so that no secret's name can replace one."""
     env: dict[str, str] = {}
     if job.gets_training_secrets and stage in TRACKING:
@@ -218,8 +217,8 @@ def _env(stage: Stage, job: Job, model: Model, push: Push | None) -> dict[str, s
         env = {name: _secret(name) for name in (*config.train.secrets, config.tracking.secret) if name}
     if stage in INSTALLING:
         env |= {name: _secret(name) for name in model.config.train.index_secrets}
-    if push:
-        env |= push.env
+    if access:
+        env |= access.env
     return {**env, "RELEASE": RELEASE}
 
 

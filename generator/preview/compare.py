@@ -15,6 +15,7 @@ from generator.adapters.installation import install_source
 from generator.config.model import Model, Workspace, load
 from generator.errors import GeneratorError, InvalidInput
 from generator.generate import compare_workspace
+from generator.patches import checking
 from generator.ports import Renderer
 from generator.preview.changed import changed_models, common_ancestor
 from generator.preview.environments import Compared, Side, environments, without_folder
@@ -63,7 +64,7 @@ def preview(
             here, rest = frozenset({overlays_of.name}), ()
         compared = environments(old, new, here, renderer)
         trained, refused = read_trained(artifacts, new)
-        checked = [] if overlays_of else _findings(old, new)
+        checked = [] if overlays_of else _findings(old, new, here, renderer)
         findings = [*problems, *checked, *_broken(compared), *refused]
     notes = [] if overlays_of else _elsewhere(new)
     if old.workspace is None:
@@ -110,11 +111,13 @@ def _names(
     return frozenset(only or concerned), tuple(sorted(known - concerned))
 
 
-def _findings(old: Side, new: Side) -> list[str]:
+def _findings(old: Side, new: Side, here: Collection[str], renderer: Renderer) -> list[str]:
     """What `generator validate` and `generator generate --check` have against the head."""
     if new.workspace is None:
         return []
     problems = [*workspace_problems(new.workspace), *changed_ledger_problems(new.workspace, old.text)]
+    patched = checking.overlays_of(model for model in new.workspace if model.name in here)
+    problems += checking.patch_problems(new.root, patched, renderer)
     stale: list[str] = []
     try:
         stale = _stale(new.workspace)

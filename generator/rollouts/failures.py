@@ -7,179 +7,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, is_ready
-
-LONGEST = 400  # of a cluster's message
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A way to fail. `name` is its place in docs/runbook.md, too."""
-
-    name: str
-    what: str
-    fix: str
-    at_once: bool = True  # False: it may pass by itself, and counts only at the rollout's deadline
-
-
-IMAGE_ABSENT = Kind(
-    "image-absent",
-    "the registry does not have the image",
-    "see whether it was deleted (`generator prune`, a lifecycle rule), and release again",
-)
-IMAGE_REFUSED = Kind(
-    "image-refused",
-    "the registry does not let the cluster pull the image",
-    "give the nodes' role the right to pull, or set serve.pull_secret in model.yaml outside EKS",
-)
-IMAGE_UNREACHABLE = Kind(
-    "image-unreachable",
-    "the image cannot be pulled",
-    "see whether the nodes reach the registry",
-    at_once=False,
-)
-CRASH = Kind("crash-loop", "the server ends and is started again", "read its log: kubectl logs --previous")
-CANNOT_START = Kind(
-    "cannot-start",
-    "the container cannot be started",
-    "see what the message names: mostly a patch of the overlay, or the node",
-)
-OUT_OF_MEMORY = Kind(
-    "out-of-memory",
-    "the server needed more memory than its limit",
-    "raise serve.resources.limits.memory in model.yaml",
-)
-ARCHITECTURE = Kind(
-    "wrong-architecture",
-    "the image is for another processor than the node's",
-    "set image.platform in model.yaml to the nodes' own",
-)
-NEVER_READY = Kind(
-    "never-ready",
-    "the server runs, and does not become ready",
-    "read its log: kubectl logs; /readyz says why it is not",
-)
-CONFIG_ABSENT = Kind(
-    "config-absent",
-    "the pod names a Secret or ConfigMap that is not there",
-    "create it in the namespace, or take it out of the overlay",
-)
-QUOTA = Kind(
-    "quota",
-    "the namespace's quota does not allow another pod",
-    "raise the quota, or ask for less in serve.resources",
-)
-POLICY = Kind(
-    "policy",
-    "the cluster's policy refuses the pod",
-    "see what the message names, and patch the overlay or the policy",
-)
-UNSCHEDULABLE = Kind(
-    "unschedulable",
-    "no node has room for the pod",
-    "add nodes, or ask for less in serve.resources",
-    at_once=False,
-)
-SYNC = Kind(
-    "sync-failed",
-    "the reconciler cannot apply the overlay",
-    "see what the message names; `kustomize build` of the overlay shows what it applies",
-    at_once=False,
-)
-STUCK = Kind(
-    "stuck",
-    "the rollout made no progress until its deadline",
-    "look at the events: kubectl describe deployment",
-)
-KINDS = (
+from generator.rollouts.kinds import (
+    ARCHITECTURE,
+    CANNOT_START,
+    CONFIG_ABSENT,
+    CRASH,
     IMAGE_ABSENT,
     IMAGE_REFUSED,
     IMAGE_UNREACHABLE,
-    CRASH,
-    CANNOT_START,
-    OUT_OF_MEMORY,
-    ARCHITECTURE,
     NEVER_READY,
-    CONFIG_ABSENT,
-    QUOTA,
+    OUT_OF_MEMORY,
     POLICY,
-    UNSCHEDULABLE,
-    SYNC,
     STUCK,
+    UNSCHEDULABLE,
+    Failure,
+    line,
+    refused,
 )
+from generator.rollouts.reconciling import Ours, not_applied
+from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, is_ready
+
+AGAIN = 4  # times that an event was told: some ten seconds
+MANY = 2  # restarts
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What was found, with the cluster's own words."""
-
-    kind: Kind
-    said: str  # by the cluster, one line
-    late: bool = False  # the rollout's deadline has passed
-
-    @property
-    def final(self) -> bool:
-        """Whether it counts already, although it might pass by itself."""
-        return self.kind.at_once or self.late
-
-    def __str__(self) -> str:
-        return f"{self.kind.what} ({self.said}): {self.kind.fix}"
-
-
-def failure(seen: Snapshot, digest: str) -> Failure | None:
+def failure(seen: Snapshot, digest: str, ours: Ours | None = None) -> Failure | None:
     """Why `digest` does not come up, the first that is found; None while nothing says so.
 
-    While the Deployment names another one, pods and their controllers speak of that.
+    While the Deployment names another one, pods and their controllers speak of that. `ours` says which of the
+    reconciler's words are about the commit that names the digest.
     """
-    same = seen.digest == digest
-    looks: tuple[Callable[[Snapshot], Iterator[Failure]], ...] = (_application,)
-    for look in (*looks, _creation, _pods, _deadline) if same else looks:
+    if found := not_applied(seen, ours):
+        return found
+    if seen.digest != digest:
+        return None
+    for look in (_creation, _pods, _deadline):
         for found in look(seen):
-            return replace(found, late=same and _out_of_time(seen))
+            return replace(found, late=_out_of_time(seen))
     return None
-
-
-def not_applied(seen: Snapshot) -> Failure | None:
-    """Why the reconciler does not bring what it follows; None while it does not complain."""
-    return next(_application(seen), None)
-
-
-def _application(seen: Snapshot) -> Iterator[Failure]:
-    status = (seen.application or {}).get("status", {})
-    operation = status.get("operationState", {})
-    wanted, tried = status.get("sync", {}).get("revision"), revision_of(operation)
-    earlier = bool(wanted and tried and wanted != tried)  # Argo CD keeps it until the next one begins
-    if operation.get("phase") in ("Failed", "Error") and not earlier:
-        yield _refused(operation.get("message", "")) or Failure(SYNC, _line(operation.get("message", "")))
-    for one in status.get("conditions", []):
-        broken = one["type"].endswith("Error") or (one["type"] == "Ready" and one.get("status") == "False")
-        if broken and one.get("reason") not in ("Progressing", "DependencyNotReady", "HealthCheckFailed"):
-            yield _refused(one.get("message", "")) or Failure(SYNC, _line(one.get("message", "")))
-
-
-def revision_of(operation: Object) -> str:
-    """The commit that an operation of Argo CD is about; empty where it names none."""
-    asked = operation.get("operation", {}).get("sync", {})
-    return str(operation.get("syncResult", {}).get("revision") or asked.get("revision") or "")
 
 
 def _creation(seen: Snapshot) -> Iterator[Failure]:
-    """Pods that the API server does not even take."""
-    for one in (seen.deployment, seen.replica_set):
-        refused = condition(one, "ReplicaFailure") if one else {}
-        if refused.get("status") == "True":
-            message = refused.get("message", "")
-            yield _refused(message) or Failure(POLICY, _line(message))
-
-
-def _refused(message: str) -> Failure | None:
-    if "exceeded quota" in message or "failed quota" in message:
-        return Failure(QUOTA, _line(message))
-    if re.search(r"violates PodSecurity|admission webhook|ValidatingAdmissionPolicy|denied the request", message):
-        return Failure(POLICY, _line(message))
-    return None
+    """Pods of the newest revision that the API server does not even take."""
+    message = condition(seen.replica_set, "ReplicaFailure").get("message", "") if seen.replica_set else ""
+    if message:
+        yield refused(message) or Failure(POLICY, line(message), passing=True)
 
 
 def _pods(seen: Snapshot) -> Iterator[Failure]:
@@ -193,22 +67,31 @@ def _pods(seen: Snapshot) -> Iterator[Failure]:
         elif _ended(status):
             yield _crash(seen, pod, "")
         elif (scheduled := condition(pod, "PodScheduled")).get("reason") == "Unschedulable":
-            yield Failure(UNSCHEDULABLE, _line(scheduled.get("message", "")))
-        elif mount := _event(seen, pod, "FailedMount"):
-            yield Failure(CONFIG_ABSENT, _line(mount))
+            yield Failure(UNSCHEDULABLE, line(scheduled.get("message", "")))
+        elif "running" not in status.get("state", {}) and (mount := _event(seen, pod, "FailedMount")):
+            yield Failure(CONFIG_ABSENT, line(mount), passing=not _repeated(seen, pod, "FailedMount", mount))
 
 
 def _image(seen: Snapshot, pod: Object, message: str) -> Failure:
     said = _event(seen, pod, "Failed", "pull") or message
     if re.search(r"not found|manifest unknown|NAME_UNKNOWN", said):
-        return Failure(IMAGE_ABSENT, _line(said))
+        return Failure(IMAGE_ABSENT, line(said))
     if re.search(r"\b40[13]\b|[Uu]nauthorized|[Ff]orbidden|denied|authorization failed|no basic auth", said):
-        return Failure(IMAGE_REFUSED, _line(said))
-    return Failure(IMAGE_UNREACHABLE, _line(said))
+        return Failure(IMAGE_REFUSED, line(said))
+    return Failure(IMAGE_UNREACHABLE, line(said))
 
 
-def _config(seen: Snapshot, pod: Object, message: str) -> Failure:  # noqa: ARG001 - all looks are alike
-    return Failure(CONFIG_ABSENT, _line(message))
+def _config(seen: Snapshot, pod: Object, message: str) -> Failure:
+    return Failure(CONFIG_ABSENT, line(message), passing=not _repeated(seen, pod, "Failed", message))
+
+
+def _repeated(seen: Snapshot, pod: Object, reason: str, message: str) -> bool:
+    """Whether it was tried again and again; a Secret may come a moment after the pod, and a time-out passes."""
+    if "timed out" in message or "deadline exceeded" in message:
+        return False
+    own = (one for one in seen.events if one["involvedObject"].get("uid") == pod["metadata"]["uid"])
+    said = (one for one in own if one.get("reason") == reason and message in one.get("message", ""))
+    return any((one.get("series") or one).get("count", 1) >= AGAIN for one in said)
 
 
 def _ended(status: Object) -> Object:
@@ -225,14 +108,17 @@ def _crash(seen: Snapshot, pod: Object, message: str) -> Failure:
     if reason == "OOMKilled":
         return Failure(OUT_OF_MEMORY, f"OOMKilled, exit code {code}")
     if "exec format error" in ended.get("message", "") + message:
-        return Failure(ARCHITECTURE, _line(ended.get("message", "") or message))
+        return Failure(ARCHITECTURE, line(ended.get("message", "") or message))
     if not ended:
-        return Failure(CANNOT_START, _line(message))
+        return Failure(CANNOT_START, line(message), passing="deadline exceeded" in message)
     if probe := _event(seen, pod, "Killing", "probe"):
         unhealthy = _event(seen, pod, "Unhealthy")
-        return Failure(NEVER_READY, _line(f"{probe} {unhealthy}"))
+        return Failure(NEVER_READY, line(f"{probe} {unhealthy}"))
     last = (ended.get("message") or "").strip().splitlines()
-    return Failure(CRASH, _line(f"{reason}, exit code {code}" + (f": {last[-1]}" if last else "")))
+    said = line(f"{reason}, exit code {code}" + (f": {last[-1]}" if last else ""))
+    # The first restart may be the node's doing.
+    back_off = container_status(pod).get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
+    return Failure(CRASH, said, passing=not back_off and container_status(pod).get("restartCount", 0) < MANY)
 
 
 _WAITING: dict[str, Callable[[Snapshot, Object, str], Failure]] = {
@@ -248,9 +134,11 @@ _WAITING: dict[str, Callable[[Snapshot, Object, str], Failure]] = {
 
 
 def _out_of_time(seen: Snapshot) -> bool:
-    """Whether the Deployment's rollout made no progress until its deadline."""
+    """Whether the newest revision made no progress until its deadline. The condition outlives what it is about."""
     progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
-    return progress.get("reason") == "ProgressDeadlineExceeded"
+    if progress.get("reason") != "ProgressDeadlineExceeded" or seen.replica_set is None:
+        return False
+    return seen.replica_set["metadata"]["name"] in progress.get("message", "")
 
 
 def _deadline(seen: Snapshot) -> Iterator[Failure]:
@@ -260,9 +148,9 @@ def _deadline(seen: Snapshot) -> Iterator[Failure]:
     progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
     running = next((pod for pod in seen.pods if "running" in container_status(pod).get("state", {})), None)
     if running:
-        yield Failure(NEVER_READY, _line(_event(seen, running, "Unhealthy") or progress.get("message", "")))
+        yield Failure(NEVER_READY, line(_event(seen, running, "Unhealthy") or progress.get("message", "")))
     else:
-        yield Failure(STUCK, _line(progress.get("message", "")))
+        yield Failure(STUCK, line(progress.get("message", "")))
 
 
 def _event(seen: Snapshot, about: Object, reason: str, word: str = "") -> str:
@@ -273,7 +161,3 @@ def _event(seen: Snapshot, about: Object, reason: str, word: str = "") -> str:
         if event["involvedObject"].get("uid") == about["metadata"]["uid"] and event.get("reason") == reason
     )
     return next((message for message in messages if word in message), "")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:LONGEST] or "no reason given"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from generator.rollouts.failures import Failure, failure
+from generator.rollouts.failures import failure
+from generator.rollouts.kinds import Failure
+from generator.rollouts.reconciling import Ours
 from generator.rollouts.snapshot import Snapshot, container_status, digest_of, is_ready
 
 
@@ -27,9 +29,9 @@ class Seen:
     failure: Failure | None = None
 
 
-def judge(seen: Snapshot, digest: str) -> Seen:
-    """`seen` against the digest that its overlay names."""
-    found = failure(seen, digest)
+def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
+    """`seen` against the digest that its overlay names; `ours` as in `failure`."""
+    found = failure(seen, digest, ours)
     if seen.deployment is None:
         return _or_failed(found, State.WAITING, "there is no Deployment yet")
     if seen.digest != digest:

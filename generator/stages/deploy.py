@@ -128,6 +128,7 @@ def _entry(release: Release, published: PublishedImage, now: str) -> Entry:
         golden=record.golden_rows,
         runtime=record.runtime,
         size=published.size,
+        load_seconds=published.load_seconds,
         metrics=record.metrics,
         at=now,
         by=release.by,

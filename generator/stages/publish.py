@@ -73,6 +73,7 @@ def _published(
         tag=release.model.image_tag(release.version),
         digest=digest,
         size=size,
+        load_seconds=round(built.load_seconds, 1),
         rehearsal=release.rehearsal,
         pushed=pushed,
         record=record,

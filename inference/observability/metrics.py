@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, values
@@ -66,6 +67,9 @@ class Metrics:
         self.active = self._gauge(
             "active_model_version", "1 for the version that is served", "livemax", "name", "version"
         )
+        self.created = self._gauge(
+            "model_created_timestamp_seconds", "When the model was trained", "livemax", "name", "version"
+        )
         self.queue = self._gauge("prediction_queue_length", "Requests that wait for the model", "livesum")
         self.in_flight = self._gauge("http_requests_in_flight", "Requests whose answer is not complete", "livesum")
         self._watched: tuple[tuple[Gauge, Callable[[], int]], ...] = ()
@@ -108,6 +112,8 @@ class Metrics:
         """The model is there."""
         self.load_time.set(seconds)
         self.active.labels(release.name, release.version).set(1)
+        if (created := _timestamp(release.created)) is not None:
+            self.created.labels(release.name, release.version).set(created)
 
     def render(self) -> bytes:
         """Prometheus' text format."""
@@ -122,6 +128,14 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, mode: Literal["livemax", "livesum"], *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self._own, multiprocess_mode=mode)
+
+
+def _timestamp(text: str | None) -> float | None:
+    """Seconds since 1970; None where the release file says nothing that is a time."""
+    try:
+        return datetime.fromisoformat((text or "").replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
 
 
 def _share(member: Member, registry: CollectorRegistry) -> None:

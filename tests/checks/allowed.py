@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 LABELLED = "contains(github.event.pull_request.labels.*.name, 'rehearse')"
 OTHER_LABEL = "github.event.action == 'labeled' && github.event.label.name != 'rehearse'"
@@ -28,12 +29,14 @@ class Allowed:
     token: bool = False  # whether it may read its own token
     environment: str | None = None  # where its secrets and the identity that it shows come from
     always_there: bool = False  # whether it has that environment without secrets and identity, too
+    only_there: bool = False  # whether it may read its token in that environment alone
     condition: str | None = None  # without which it must not run
     after: str | None = None  # the job that it waits for, where there is such a one
     queues: bool = False  # whether it waits for others of its group, and is never ended by them
     any_runner: bool = False
     any_outcome: bool = False  # whether it may run after a job that failed
     shared_with: str | None = None  # the job that must read the same secrets, too
+    secrets_as: str | None = None  # the one variable that may hold a secret
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,28 @@ def announce(*rights: str) -> Allowed:
     return Allowed("announce", (*shows, *rights), USERS, True, "tagship-notify", any_outcome=True)
 
 
+FAILED = "${{{{ !cancelled() && needs.{}.outputs.state == 'failed' }}}}"
+# A job that reads a cluster has no right to write; the one after it has no access to the cluster.
+WATCHES: dict[str, Any] = {
+    "rights": (READ, "id-token: write"),
+    "secrets": r"(?!GITHUB_|TAGSHIP_|REGISTRY_)\w+",
+    "secrets_as": "TAGSHIP_KUBECONFIG",
+    "token": True,
+    "environment": "tagship-observe",
+    "only_there": True,
+}
+UNDOES: dict[str, Any] = {
+    "rights": PUSH,
+    "secrets": KEYS,
+    "token": True,
+    "environment": "tagship-deploy",
+    "any_outcome": True,
+}
+ROLLOUT = (
+    Allowed("observe-(.+)", after=r"to-\1", **WATCHES),
+    Allowed("rollback-(.+)", condition=FAILED.format(r"observe-\1"), after=r"observe-\1", **UNDOES),
+)
+
 KINDS = {
     "release": Kind(
         frozenset({"push", "workflow_dispatch"}),
@@ -82,7 +107,8 @@ KINDS = {
                 after="package",
             ),
             Allowed("deploy", PUSH, KEYS, True, "tagship-deploy", after="publish", queues=True),
-            Allowed("observe", after="deploy"),
+            Allowed("observe", after="deploy", **WATCHES),
+            Allowed("rollback", condition=FAILED.format("observe"), after="observe", **UNDOES),
             announce("contents: write"),
         ),
         app=("contents: write",),
@@ -101,10 +127,12 @@ KINDS = {
                 after=r"approve-\1",
                 queues=True,
             ),
+            *ROLLOUT,
             announce(),
         ),
         app=("contents: write", "pull-requests: write", "actions: read"),
     ),
+    "observe": Kind(frozenset({"push"}), ROLLOUT, branch=True, app=("contents: write",)),
     "refresh": Kind(
         frozenset({"push"}),
         (Allowed("refresh", PUSH, KEYS, True, "tagship-deploy"),),

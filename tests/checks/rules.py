@@ -119,7 +119,13 @@ def _allowed(job: dict[str, Any], row: Allowed, jobs: dict[str, Any]) -> Iterato
             yield f"may not read secret {secret}"
         elif row.shared_with and f"secrets.{secret} " not in str(jobs.get(row.shared_with)):
             yield f"reads secret {secret}, which {row.shared_with} does not"
-    if token and not row.token:
+    variables = [
+        name for step in job["steps"] for name, value in step.get("env", {}).items() if "secrets" in value
+    ]
+    for name in variables if row.secrets_as else ():
+        if name != row.secrets_as:
+            yield f"gets a secret as {name}"
+    if token and not (row.token and (job.get("environment") or not row.only_there)):
         yield "may not read its token"
     needs_one = row.always_there or secrets or "id-token: write" in rights
     named = str(job.get("environment", ""))

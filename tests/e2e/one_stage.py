@@ -7,10 +7,10 @@ from pathlib import Path
 
 from generator.adapters.folder_registry import FolderRegistry
 from generator.adapters.process_engine import ProcessEngine
-from generator.artifacts import Store
 from generator.config.model import load
 from generator.plan.pipeline import Stage
 from generator.release import Release
+from generator.store import Store
 from generator.version import Version
 from generator.wiring import World, run_stage
 from tests.e2e.rehearsals import EnvironmentsByLock, Told

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.git import GitRepository
-from generator.artifacts import PublishedImage, Record, Store
+from generator.artifacts import PublishedImage, Record
 from generator.config.model import load
 from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
@@ -25,6 +25,7 @@ from generator.ledger import read_ledger
 from generator.overlay import image_of
 from generator.release import Release
 from generator.stages.deploy import deploy
+from generator.store import Store
 from generator.version import Version
 from tests.generator.repositories import git, publish
 from tests.generator.test_deploy import Quiet
@@ -45,6 +46,7 @@ class Race:
 
     folder: Path
     kill: bool
+    versions: list[str]
     ended: dict[tuple[str, str], int] = field(default_factory=dict)
     kills: int = 0
 
@@ -57,8 +59,10 @@ class Race:
         self.random = random.Random(SEED)
 
     def run(self) -> None:
-        waiting = {name: list(VERSIONS) for name in QUEUED}
-        running = {self._start(name, version) for name in MODELS if name not in QUEUED for version in VERSIONS}
+        waiting = {name: list(self.versions) for name in QUEUED}
+        running = {
+            self._start(name, version) for name in MODELS if name not in QUEUED for version in self.versions
+        }
         running |= {self._start(name, versions.pop(0)) for name, versions in waiting.items()}
         begin = time.monotonic()
         while running:
@@ -124,9 +128,11 @@ def digest(name: str, version: str) -> str:
 
 @pytest.mark.parametrize("kill", [False, True], ids=["undisturbed", "killed"])
 def test_none_is_lost_doubled_or_overtaken(kill: bool, tmp_path: Path) -> None:
-    race = Race(tmp_path, kill)
+    # A hundred deploys that are killed up to a hundred times are as many processes.
+    versions = VERSIONS[: len(VERSIONS) // 2] if kill else VERSIONS
+    race = Race(tmp_path, kill, versions)
     race.run()
-    assert set(race.ended) == {(name, version) for name in MODELS for version in VERSIONS}
+    assert set(race.ended) == {(name, version) for name in MODELS for version in versions}
     assert set(race.ended.values()) <= {DONE, OLDER}, "a deploy failed for another reason"
     assert not kill or race.kills >= 50
     landed = defaultdict(list)
@@ -135,14 +141,14 @@ def test_none_is_lost_doubled_or_overtaken(kill: bool, tmp_path: Path) -> None:
         _, name, version, _, _ = subject.split()
         landed[name].append(version)
     for name in MODELS:
-        assert landed[name] == sorted(set(landed[name]), key=VERSIONS.index), (
+        assert landed[name] == sorted(set(landed[name]), key=versions.index), (
             f"{name}: doubled, or older over newer"
         )
-        assert landed[name][-1] == VERSIONS[-1], f"{name}: the newest version is not what runs"
-        finished = {version for version in VERSIONS if race.ended[name, version] == DONE}
+        assert landed[name][-1] == versions[-1], f"{name}: the newest version is not what runs"
+        finished = {version for version in versions if race.ended[name, version] == DONE}
         assert finished <= set(landed[name]), f"{name}: a deploy was told that it landed, and did not"
         if name in QUEUED:
-            assert landed[name] == VERSIONS, f"{name}: a deploy that waited for its turn is missing"
+            assert landed[name] == versions, f"{name}: a deploy that waited for its turn is missing"
         check_overlay(race.bare, name, landed[name])
 
 

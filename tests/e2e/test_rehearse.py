@@ -82,20 +82,14 @@ def test_the_command_itself_in_containers(project: Path) -> None:
     [
         pytest.param(forms.POSITIONAL, MLFLOW2, id="mlflow2-positional"),
         pytest.param(forms.OTHER_PATH, MLFLOW2, id="mlflow2-other-path"),
-        pytest.param(forms.NESTED, MLFLOW2, id="mlflow2-nested"),
-        pytest.param(forms.AUTOLOG, MLFLOW2, id="mlflow2-autolog"),
         pytest.param(forms.REGISTERED, MLFLOW2, id="mlflow2-registered"),
-        pytest.param(forms.POSITIONAL, MLFLOW3, id="mlflow3-positional"),
-        pytest.param(forms.NAMED, MLFLOW3, id="mlflow3-named"),
-        pytest.param(forms.OTHER_PATH, MLFLOW3, id="mlflow3-other-path"),
         pytest.param(forms.NESTED, MLFLOW3, id="mlflow3-nested"),
         pytest.param(forms.AUTOLOG, MLFLOW3, id="mlflow3-autolog"),
-        pytest.param(forms.REGISTERED, MLFLOW3, id="mlflow3-registered"),
         pytest.param(forms.OWN_STORE, MLFLOW3, id="mlflow3-own-store"),
-        pytest.param(forms.OWN_EXPERIMENT, MLFLOW3, id="mlflow3-own-experiment"),
     ],
 )
 def test_form(body: str, requirements: str, tmp_path: Path) -> None:
+    """To the end, those whose files or registration differ; test_train_forms has the others, as far as they differ."""
     root = repository(
         tmp_path / "repo", forms.HEAD + body, requirements=requirements, train=forms.RETRY_ONCE,
         more="gate: {metrics: {accuracy: {min: 0.8}}}\n",

@@ -85,6 +85,7 @@ class FakeCluster:
         self.namespace: dict[str, Any] | None = {"kind": "Namespace"}
         self.told: Any = None
         self.refuses: str | None = None
+        self.more: dict[str, Any] = {}  # by path
 
     def held(self) -> dict[str, Any]:
         """All objects, by their paths; None for one that is not there."""
@@ -96,6 +97,7 @@ class FakeCluster:
             f"/api/v1/namespaces/{NAMESPACE}/events": {"items": self.events},
             "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/churn-production": self.application,
             f"/api/v1/namespaces/{NAMESPACE}/services/{NAME}:http/proxy/metadata": self.told,
+            **self.more,
         }
 
     def context(self) -> str:

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from generator.artifacts import GateReport, Golden, RegisteredModel, Store, TrainedModel
+from generator.artifacts import GateReport, Golden, RegisteredModel, TrainedModel
 from generator.config.model import load
 from generator.disk import file_sha256, folder_sha256
 from generator.release import Release
 from generator.stages.package import Ingredients
+from generator.store import Store
 from generator.version import Version
 from tests.generator.workspaces import SMALLEST
 

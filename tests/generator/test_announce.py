@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from generator.artifacts import OverlayCommit, Rollout, Store
+from generator.artifacts import OverlayCommit, Rollout
 from generator.config.model import load
+from generator.store import Store
 from tests.generator.chat import SECRET, Chat
 from tests.generator.github.answers import refused
 from tests.generator.github.server import GitHubServer
@@ -178,6 +179,46 @@ def test_a_release_that_nobody_could_see_is_not_called_unreleased(scene: Told) -
     assert head == ":warning: churn 1.0.0 is what staging shall run, by a commit on the branch, yet observe failed"
     assert scene.states == {}
     assert scene.github.repository.releases == []
+
+
+def test_a_release_that_was_rolled_back_by_its_own_run_is_told_as_that(scene: Told) -> None:
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+    ran = generator("rollback", "staging", "--reason", REASON, cwd=scene.root, **scene.variables)
+    assert ran.returncode == 0, ran.stderr
+    back = {"rollback": {"result": "success", "outputs": {"outcome": scene.outcome()}}}
+    needs = {**ends(observe="failure"), **back}
+    done = scene.announce("release", "--release", "refs/tags/v1.1.0", needs=needs)
+    assert done.returncode == 0, done.stderr
+    assert scene.states == {"v1.1.0 in staging": ["inactive"], "v1.0.0 in staging": ["success"]}
+    assert "is rolled back from 1.1.0 to 1.0.0" in scene.said[0]
+    assert scene.github.repository.releases == [], "notes of a release that was taken back"
+
+
+def test_a_rollback_that_was_not_needed_hides_no_release(scene: Told) -> None:
+    scene.release_it("1.0.0", "a")
+    needs = {**ends(), "rollback": {"result": "skipped", "outputs": {}}}
+    done = scene.announce("release", "--release", "refs/tags/v1.0.0", needs=needs)
+    assert done.returncode == 0, done.stderr
+    assert scene.said[0].startswith(":rocket:")
+
+
+def test_a_promotion_that_was_rolled_back_by_its_own_run(scene: Told) -> None:
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+        ran = generator("promote", "production", cwd=scene.root, **scene.variables)
+        assert ran.returncode == 0, ran.stderr
+    promoted = scene.outcome()
+    ran = generator("rollback", "production", "--reason", "the rollout failed", cwd=scene.root, **scene.variables)
+    assert ran.returncode == 0, ran.stderr
+    needs = {
+        **handed(promoted, "to-production"),
+        "observe-production": {"result": "failure", "outputs": {"state": "failed"}},
+        **handed(scene.outcome(), "rollback-production"),
+    }
+    done = scene.announce("promotion", "--environment", "production", needs=needs)
+    assert done.returncode == 0, done.stderr
+    assert "is rolled back from 1.1.0 to 1.0.0: the rollout failed" in scene.said[0]
 
 
 def test_a_late_run_of_what_ran_before_says_so(scene: Told) -> None:

@@ -91,6 +91,18 @@ def test_environments_are_those_that_the_workflows_name(tmp_path: Path) -> None:
     }
 
 
+def test_who_watches_rollouts_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    """For releases on a tag, and on the branch for what is promoted; each cluster's kubeconfig is a secret of it."""
+    first = "deploy: {observe: {kubeconfig: A}, environments: {staging: , live: {observe: {kubeconfig: B}}}}\n"
+    found = {one.name: one for one in wanted_environments(write(tmp_path, model_yaml(first)))}
+    observe = found["tagship-observe"]
+    assert sorted(map(str, observe.patterns)) == ["branch main", "tag v[0-9]*"]
+    assert observe.secrets == {"A", "B"}
+    alone = "deploy: {observe: {kubeconfig: A}}\n"
+    found = {one.name: one for one in wanted_environments(write(tmp_path, model_yaml(alone)))}
+    assert sorted(map(str, found["tagship-observe"].patterns)) == ["tag v[0-9]*"]
+
+
 def test_the_apps_key_has_an_environment_of_its_own(tmp_path: Path) -> None:
     """For releases on a tag, promotions and rollbacks on the branch; with nobody to ask."""
     found = {one.name: one for one in wanted_environments(deploying(write(tmp_path), "app"))}

@@ -111,13 +111,14 @@ class Chain(Scene):
         commit_all(self.root, "by hand")
         git(self.root, "push", "--quiet", "origin", "main")
 
-    def followed(self, *, cluster: bool = True, runs: bool = True) -> dict[str, Link]:
+    def followed(self, *, cluster: bool = True, runs: bool = True, **named: FakeCluster) -> dict[str, Link]:
         clone = GitRepository(self.folder / "head")
         clone.clone(str(self.bare), branch="main")
         model = load(clone.root).model(None)
         records = Records(clone, clone, self.held, renderer_or_none(), self.held if runs else None)  # type: ignore[arg-type]
         ledger = ledgers(clone.root, model).get("production")
-        links = follow(model, model.targets[0], ledger, records, self.cluster if cluster else None)
+        asked = self.cluster if cluster else None
+        links = follow(model, model.targets[0], ledger, records, asked, named.get)
         return {link.name: link for link in links}
 
 
@@ -221,7 +222,9 @@ def _not_applied(chain: Chain) -> None:
 def _not_reconciled(chain: Chain) -> None:
     _earlier(chain)
     told = {"type": "Ready", "status": "False", "reason": "BuildFailed", "message": "no such field"}
-    _set(chain, application={"status": {"lastAppliedRevision": f"main@sha1:{chain.commit}", "conditions": [told]}})
+    tried, applied = f"main@sha1:{git(chain.bare, 'rev-parse', 'main')}", f"main@sha1:{chain.commit}"
+    status = {"lastAttemptedRevision": tried, "lastAppliedRevision": applied, "conditions": [told]}
+    _set(chain, application={"status": status})
 
 
 def _another_deployment(chain: Chain) -> None:
@@ -502,3 +505,52 @@ def test_one_environment_is_followed_alone(chain: Chain, tmp_path: Path) -> None
     refused = generator("status", "--environment", "nowhere", cwd=chain.root)
     assert refused.returncode == 1
     assert "no environment 'nowhere'; it has: production, later" in refused.stderr
+
+
+def _in_clusters(chain: Chain) -> FakeCluster:
+    """production runs in eu and us; what the chain has is the cluster of Argo CD, the answer is that of eu."""
+    chain.edit("model.yaml", "{namespace: churn}", "{namespace: churn, clusters: {eu: , us: {name: live-us}}}")
+    there = FakeCluster(RELEASED)
+    there.told, there.application = chain.cluster.told, None
+    folder = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+    chain.cluster.more = {f"{folder}/churn-production-{name}": chain.cluster.application for name in ("eu", "us")}
+    chain.cluster.application = chain.cluster.deployment = None
+    return there
+
+
+def test_each_cluster_of_an_environment_has_links_of_its_own(chain: Chain) -> None:
+    there = _in_clusters(chain)
+    links = chain.followed(eu=there)
+    assert first_broken(links.values()) is None, links
+    own = ("reconciler", "deployment", "pods", "answer")
+    assert {links[f"{name} eu"].standing for name in own} == {Standing.HOLDS}, links
+    assert links["reconciler us"].standing is Standing.HOLDS
+    assert links["deployment us"].standing is Standing.UNSEEN
+    assert "no context called us" in links["deployment us"].why
+    assert {"pods us", "deployment"}.isdisjoint(links)
+
+
+def test_a_cluster_is_found_by_what_the_reconciler_calls_it_too(chain: Chain) -> None:
+    there = _in_clusters(chain)
+    there.pods = there.pods[:1]
+    links = chain.followed(**{"live-us": there})
+    assert links["deployment us"].standing is Standing.HOLDS
+    assert links["pods us"].standing is Standing.MOVING
+
+
+def test_the_cluster_that_is_behind_is_named(chain: Chain) -> None:
+    there = _in_clusters(chain)
+    behind = FakeCluster(OTHER)
+    behind.told = there.told
+    first = first_broken(chain.followed(eu=there, us=behind).values())
+    assert first and first.name == "deployment us"
+
+
+def test_a_cluster_that_nothing_brings_the_overlay_to_is_unseen(chain: Chain) -> None:
+    """The context may not be that of the reconciler."""
+    there = _in_clusters(chain)
+    chain.cluster.more = dict.fromkeys(chain.cluster.more)
+    links = chain.followed(eu=there)
+    assert links["reconciler us"].standing is Standing.UNSEEN
+    assert links["reconciler eu"].standing is Standing.UNSEEN
+    assert links["answer eu"].standing is Standing.HOLDS

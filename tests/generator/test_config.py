@@ -63,13 +63,43 @@ colour: 1
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("serve: {pull_secret: cronjob}", "5:9: serve.pull_secret is not supported yet"),
-        ("deploy: {environments: {a: {approval: true}}}", "deploy.environments.a.approval is not supported yet"),
-        ("deploy: {environments: {a: {rollback_on_failure: true}}}", "rollback_on_failure is not supported yet"),
         (
-            "deploy: {observe: {eks: c, role: 'arn:aws:iam::123456789012:role/r'}}",
-            "deploy.observe is not supported",
+            "deploy: {environments: {a: {rollback_on_failure: true}}}",
+            "5:29: rollback_on_failure needs deploy.observe",
         ),
+        (
+            "deploy: {observe: {kubeconfig: K}, environments: {a: {observe: none, rollback_on_failure: true}}}",
+            "5:70: rollback_on_failure needs deploy.observe",
+        ),
+        ("deploy: {observe: {eks: c}}", "give role, too"),
+        ("deploy: {observe: {timeout: 60}}", "give either eks and role, or kubeconfig"),
+        ("deploy: {observe: {eks: c, kubeconfig: K}}", "give either eks and role, or kubeconfig"),
+        ("deploy: {observe: {kubeconfig: K, region: eu-north-1}}", "role and region are for eks"),
+        (
+            "deploy: {observe: {eks: 'a b', role: 'arn:aws:iam::123456789012:role/r'}}",
+            "the name of an EKS cluster",
+        ),
+    ],
+)
+def test_a_rollout_is_watched_by_one_way_and_rolled_back_only_where_it_is_watched(
+    tmp_path: Path, more: str, message: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, model_yaml(more + "\n"))
+    assert message in str(refused.value)
+
+
+def test_eks_in_no_region_is_refused(tmp_path: Path) -> None:
+    more = "deploy: {observe: {eks: c, role: 'arn:aws:iam::123456789012:role/r'}}\n"
+    write(tmp_path, model_yaml(more))
+    with pytest.raises(InvalidInput, match=r"5:10: deploy.observe names no region"):
+        write(tmp_path, model_yaml(more).replace("123456789012.dkr.ecr.eu-north-1.amazonaws.com", "ghcr.io"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("deploy: {environments: {a: {approval: true}}}", "deploy.environments.a.approval is not supported yet"),
     ],
 )
 def test_a_key_whose_feature_is_missing_is_refused(tmp_path: Path, more: str, message: str) -> None:
@@ -202,6 +232,54 @@ def test_one_image_for_environments_with_and_without_spans(
     model = write(tmp_path, text).model(None)
     assert [target.serve.tracing and target.serve.tracing.port for target in model.targets] == ports
     assert model.traced == any(ports)
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("serve: {alerts: {age: 30d}}", "5:9"),
+        ("deploy: {environments: {a: {serve: {alerts: {age: 30d}}}, b: {serve: {monitoring: true}}}}", "5:37"),
+        (
+            "serve: {monitoring: true}\n"
+            "deploy: {environments: {a: {serve: {monitoring: false, alerts: {age: }}}, b: }}",
+            "6:56",
+        ),
+    ],
+)
+def test_alerts_that_nothing_would_raise_are_refused(tmp_path: Path, more: str, place: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^model\.yaml:{place}: alerts needs monitoring[^\n]*$"):
+        write(tmp_path, model_yaml(more))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "serve: {alerts: {age: 30d}}\ndeploy: {environments: {a: , b: {serve: {monitoring: true}}}}",
+        "serve: {monitoring: true}\ndeploy: {environments: {a: {serve: {alerts: {age: 30d}}}}}",
+        "serve: {monitoring: true, alerts: {age: 30d}}\ndeploy: {environments: {a: {serve: {monitoring: false}}}}",
+    ],
+)
+def test_alerts_that_one_environment_raises_are_taken(tmp_path: Path, more: str) -> None:
+    write(tmp_path, model_yaml(more))
+
+
+@pytest.mark.parametrize("name", ["a..b", "x.-y", "x-.y", "a.", "-a", "A"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "serve: {priority_class: %s}",
+        "serve: {api_keys: %s}",
+        "serve: {ingress: {host: a.example.com, class: %s}}",
+        "serve: {ingress: {host: a.example.com, tls: true, issuer: %s}}",
+        "serve: {gateway: {name: %s, namespace: infra, host: a.example.com}}",
+        "serve: {gateway: {name: a, namespace: infra, host: a.example.com, listener: %s}}",
+        "deploy: {engine: flux, environments: {live: {clusters: {eu: {name: %s}}}}}",
+    ],
+)
+def test_a_name_that_kubernetes_refuses_is_refused(tmp_path: Path, more: str, name: str) -> None:
+    with pytest.raises(InvalidInput, match=r"the name of a Kubernetes|that of a Secret|a cluster's name"):
+        write(tmp_path, model_yaml(more % f'"{name}"'))
+    write(tmp_path, model_yaml(more % "a.b-c.d"))
 
 
 def test_environments_change_what_they_name(tmp_path: Path) -> None:

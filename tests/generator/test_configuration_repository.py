@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.ecr_repository import StoredImage
-from generator.artifacts import Rollout, Store
+from generator.artifacts import Rollout
 from generator.config.model import load
 from generator.delivery.promotion import compare_link
 from generator.errors import GeneratorError, InvalidInput
@@ -21,6 +21,7 @@ from generator.plan.overlays import plan_kubernetes
 from generator.promoting import require_approval
 from generator.pruning import sort_images
 from generator.render import text_of
+from generator.store import Store
 from tests import parts
 from tests.generator.chat import Chat
 from tests.generator.configurations import CONFIGURATION, INSTALL, Code, Shared, separate, separate_keys

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.git import GitRepository
-from generator.artifacts import PublishedImage, Record, Store
+from generator.artifacts import PublishedImage, Record
 from generator.config.model import load
 from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
@@ -20,6 +20,7 @@ from generator.generate import compare_workspace, refresh_overlay
 from generator.ledger import read_ledger
 from generator.release import Release
 from generator.stages.deploy import deploy
+from generator.store import Store
 from generator.version import Version
 from tests.generator.repositories import commit_all, git, publish, renderer_or_none
 from tests.generator.workspaces import model_yaml, write, write_many
@@ -118,6 +119,21 @@ def test_a_later_deploy_changes_two_files(scene: Scene) -> None:
         "k8s/overlays/production/kustomization.yaml",
         "k8s/overlays/production/release.yaml",
     ]
+
+
+def test_a_model_that_loads_slowly_gets_time_in_the_same_commit(scene: Scene) -> None:
+    """Its image was tried before; the version after it is quick again."""
+    probe, file = "failureThreshold: 240", "k8s/overlays/production/tagship/deployment.yaml"
+    scene.deploy("1.0.0")
+    for version, digit, seconds in (("1.1.0", "b", 45.5), ("1.2.0", "c", 2.5)):
+        published = scene.published(version, digit, load_seconds=seconds)
+        deploy(scene.release(version), published, "production", scene.deployer(f"work-{version}"))
+        assert file in git(scene.bare, "diff", "--name-only", "main~1", "main").splitlines()
+        assert (probe in scene.shown(file)) is (version == "1.1.0")
+        git(scene.root, "pull", "--quiet", "origin", "main")
+        assert compare_workspace(load(scene.root), install=".").clean
+    ledger = read_ledger(scene.shown("k8s/overlays/production/release.yaml"), "r")
+    assert [entry.load_seconds for entry in ledger.history] == [45.5, None]
 
 
 def test_the_commit_says_what_it_brings(scene: Scene) -> None:

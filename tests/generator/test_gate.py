@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from generator.artifacts import Golden, Store, TrainedModel
+from generator.artifacts import Golden, TrainedModel
 from generator.config.model import Model
 from generator.ledger import Entry, Ledger
 from generator.release import Release
 from generator.stages.gate import GateFailed, gate
+from generator.store import Store
 from generator.version import Version
 from tests.generator import workspaces
 from tests.generator.trainings import Told

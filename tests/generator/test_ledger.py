@@ -31,6 +31,18 @@ def test_it_reads_back_as_written() -> None:
     assert [e.version for e in ledger.history] == ["1.0.0"]
 
 
+def test_a_ledger_of_before_is_written_as_it_was() -> None:
+    """Two branches that change other lines must not meet in this one."""
+    text = EMPTY.with_release(entry("1.0.0")).text()
+    assert "load_seconds" not in text
+    again = read_ledger(text, "r")
+    assert again.text() == text
+    newer = again.with_release(entry("1.1.0", "b").model_copy(update={"load_seconds": 2.5}))
+    assert newer.text().count("load_seconds") == 1
+    assert read_ledger(newer.text(), "r") == newer
+    assert text.splitlines()[4].removeprefix("current: ") in newer.text(), "the older entry's own line"
+
+
 @pytest.mark.parametrize("name", ["null", "true", "on", "e1"])
 def test_a_name_that_yaml_would_read_as_something_else(name: str) -> None:
     ledger = Ledger(model=name, environment=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize
-from generator.artifacts import BuiltImage, Check, GateReport, Golden, Record, Served, Store, TrainedModel
+from generator.artifacts import BuiltImage, Check, GateReport, Golden, Record, Served, TrainedModel
 from generator.config.model import load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
@@ -20,6 +21,7 @@ from generator.ledger import Entry, Ledger
 from generator.overlay import with_image
 from generator.preview.compare import Preview, preview
 from generator.preview.page import MARKER, page
+from generator.store import Store
 from tests import parts
 from tests.generator.repositories import commit_all, git, publish
 from tests.generator.test_cli import generator
@@ -159,6 +161,15 @@ def test_the_hash_of_a_generated_name_is_no_difference_of_its_own(scene: Scene) 
     ]
     assert [line for line in found.differences[0].lines if line[0] in "+-"] == ["-  b: '2'", "+  b: '3'"]
     assert not found.image_changed
+
+
+def test_a_patch_that_no_longer_applies_is_a_finding_with_its_place(scene: Scene) -> None:
+    scene.append(f"{OVERLAY}/kustomization.yaml", CONFIG_MAP + USES_IT)
+    scene.settle()
+    scene.edit(f"{OVERLAY}/kustomization.yaml", "volumes/-", "volumes/8/name")
+    found = [line for line in scene.preview().findings if "this add does not apply" in line]
+    assert len(found) == 1
+    assert re.match(rf"{OVERLAY}/kustomization\.yaml:\d+:15: ", found[0])
 
 
 def test_an_object_under_another_name_is_one_gone_and_one_new(scene: Scene) -> None:

@@ -76,6 +76,7 @@ def test_the_image_is_pushed_as_it_is(tmp_path: Path) -> None:
     assert published.digest == built.digest
     assert published.repository == "123456789012.dkr.ecr.eu-north-1.amazonaws.com/churn"
     assert published.record == built.record
+    assert published.load_seconds == built.load_seconds
     found = registry.find("1.2.3")
     assert found is not None
     assert found.digest == built.digest

@@ -13,7 +13,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.stub import Stubber
 
 from generator.adapters.ecr import EcrRegistry
-from generator.config.model import Ecr
+from generator.config.ecr import Ecr
 from generator.errors import GeneratorError
 
 HOST = "123456789012.dkr.ecr.eu-north-1.amazonaws.com"

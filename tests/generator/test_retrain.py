@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.git import GitRepository
-from generator.artifacts import Golden, OverlayCommit, Record, Store, TrainedModel
+from generator.artifacts import Golden, OverlayCommit, Record, TrainedModel
 from generator.config.model import load
 from generator.retraining import last_release, no_release, train_again
 from generator.stages.deploy import deploy
+from generator.store import Store
 from generator.training.lock import lock_text
 from generator.wiring import World
 from tests.environments import environment

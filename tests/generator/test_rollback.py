@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,3 +173,99 @@ def test_the_command(scene: History) -> None:
         1,
         "error: churn has no environment 'staging'; it has: production",
     )
+
+
+# asked for by what was observed
+
+
+def observed(scene: History, **changes: object) -> Path:
+    """What `generator observe` keeps of a rollout that failed."""
+    seen = {
+        "name": "churn",
+        "version": "1.2.0",
+        "commit": "0" * 40,
+        "environment": "production",
+        "digest": "sha256:" + "c" * 64,
+        "state": "failed",
+        "detail": "the server ends and is started again (Error, exit code 1): read its log",
+        "kind": "crash-loop",
+        "seconds": 12.5,
+    }
+    path = scene.root / "seen/observe.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**seen, **changes}))
+    return path
+
+
+def test_what_was_observed_is_the_reason(scene: History) -> None:
+    done = generator("rollback", "production", "--observed", str(observed(scene)), cwd=scene.root)
+    assert done.returncode == 0, done.stderr
+    assert "1.2.0 is rejected, 1.1.0 runs again" in done.stdout
+    (rejected,) = scene.ledger.rejected
+    assert rejected.reason.startswith(
+        "the rollout failed: the server ends and is started again (Error, exit code 1)"
+    )
+
+
+def test_the_very_file_that_is_named_is_read(scene: History) -> None:
+    """Whatever it is called, and whatever lies beside it."""
+    other = observed(scene).rename(scene.root / "seen/observe.txt")
+    observed(scene, detail="of another rollout", environment="staging")
+    done = generator("rollback", "production", "--observed", str(other), cwd=scene.root)
+    assert done.returncode == 0, done.stderr
+    refused = generator("rollback", "production", "--observed", "model.yaml", cwd=scene.root)
+    assert refused.returncode == 1
+    assert "model.yaml: " in refused.stderr
+    assert "run `generator observe` again" in refused.stderr
+
+
+def test_nothing_goes_back_where_another_release_came_since(scene: History) -> None:
+    scene.deploy("1.3.0", "d")
+    head = git(scene.bare, "rev-parse", "main")
+    done = generator("rollback", "production", "--observed", str(observed(scene)), cwd=scene.root)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "another release" in done.stderr
+    assert git(scene.bare, "rev-parse", "main") == head
+
+
+def test_what_a_rollback_brought_is_not_taken_back_by_itself(scene: History) -> None:
+    """A full namespace would reject one version after the other."""
+    scene.back()
+    again = observed(scene, version="1.1.0", digest="sha256:" + "b" * 64)
+    head = git(scene.bare, "rev-parse", "main")
+    done = generator("rollback", "production", "--observed", str(again), cwd=scene.root)
+    assert (done.returncode, git(scene.bare, "rev-parse", "main")) == (1, head)
+    assert "itself what a rollback brought" in done.stderr
+    done = generator("rollback", "production", "--reason", "it is bad, too", cwd=scene.root)
+    assert "1.1.0 is rejected, 1.0.0 runs again" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"environment": "staging"}, "not this"),
+        ({"name": "other"}, "not this"),
+        ({"state": "late"}, "did not fail"),
+        ({"state": "serving"}, "did not fail"),
+        ({"digest": "c" * 64}, "the artifact is refused"),
+        ({"detail": "two\nlines"}, "the artifact is refused"),
+        ({"more": 1}, "the artifact is refused"),
+    ],
+)
+def test_what_was_observed_is_held_to_its_schema(scene: History, changes: dict[str, object], why: str) -> None:
+    head = git(scene.bare, "rev-parse", "main")
+    done = generator("rollback", "production", "--observed", str(observed(scene, **changes)), cwd=scene.root)
+    assert (done.returncode, git(scene.bare, "rev-parse", "main")) == (1, head)
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv", [(), ("--reason", "why", "--observed", "FILE"), ("--observed", "FILE", "--to", "1.0.0")]
+)
+def test_a_reason_or_what_was_observed(scene: History, argv: tuple[str, ...]) -> None:
+    path = str(observed(scene))
+    done = generator(
+        "rollback", "production", *(path if item == "FILE" else item for item in argv), cwd=scene.root
+    )
+    assert done.returncode == 2

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from generator.rollouts import failures
-from generator.rollouts.failures import Kind
+from generator.rollouts import kinds
 from generator.rollouts.judge import Seen, State, judge
+from generator.rollouts.kinds import Kind
 from generator.rollouts.snapshot import take
 from tests.generator.cluster_parts import NAME, NAMESPACE, FakeCluster, digest, event, pod
 
@@ -88,7 +88,13 @@ def not_synced() -> FakeCluster:
 def late(cluster: FakeCluster) -> FakeCluster:
     """The rollout's deadline has passed."""
     assert cluster.deployment
-    condition = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}
+    message = 'ReplicaSet "new" has timed out progressing.'
+    condition = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "message": message,
+    }
     cluster.deployment["status"]["conditions"] = [condition]
     return cluster
 
@@ -99,10 +105,24 @@ def out_of_time() -> FakeCluster:
     return cluster
 
 
-def unmounted() -> FakeCluster:
+def unmounted(count: int = 5, why: str = 'secret "churn-keys" not found') -> FakeCluster:
     cluster = rolling(**waiting("ContainerCreating"))
-    message = 'MountVolume.SetUp failed for volume "keys" : secret "churn-keys" not found'
-    cluster.events = [event("one", "FailedMount", message)]
+    message = f'MountVolume.SetUp failed for volume "keys" : {why}'
+    cluster.events = [event("one", "FailedMount", message) | {"count": count}]
+    return cluster
+
+
+def without_config(count: int) -> FakeCluster:
+    message = 'secret "churn-keys" not found'
+    cluster = rolling(**waiting("CreateContainerConfigError", message))
+    cluster.events = [event("one", "Failed", f"Error: {message}") | {"count": count}]
+    return cluster
+
+
+def mounted_since() -> FakeCluster:
+    """The Secret came after the pod; now it runs, and loads its model."""
+    cluster = unmounted()
+    cluster.pods[1] = pod("one", state={"running": {}})
     return cluster
 
 
@@ -113,72 +133,87 @@ def crashed_before(reason: str, code: int, message: str = "") -> FakeCluster:
 FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
     "no such image": (
         lambda: pulling(PULL + "registry/churn@sha256:b: not found"),
-        failures.IMAGE_ABSENT,
+        kinds.IMAGE_ABSENT,
         "not found",
     ),
     "no right to pull": (
         lambda: pulling(PULL + "unexpected status from HEAD request: 401 Unauthorized"),
-        failures.IMAGE_REFUSED,
+        kinds.IMAGE_REFUSED,
         "401",
     ),
     "an expired token": (
         lambda: pulling(PULL + "unexpected status: 403 Forbidden"),
-        failures.IMAGE_REFUSED,
+        kinds.IMAGE_REFUSED,
         "403",
     ),
     "no login": (
         lambda: pulling("pull access denied, insufficient_scope: authorization failed: no basic auth credentials"),
-        failures.IMAGE_REFUSED,
+        kinds.IMAGE_REFUSED,
         "no basic auth",
     ),
     "a crash": (
         lambda: crashed_before("Error", 1, "Traceback\nValueError: no model"),
-        failures.CRASH,
+        kinds.CRASH,
         "exit code 1: ValueError: no model",
     ),
-    "a first crash": (lambda: rolling(state=ended("Error", 3)), failures.CRASH, "exit code 3"),
-    "no memory": (lambda: crashed_before("OOMKilled", 137), failures.OUT_OF_MEMORY, "OOMKilled"),
+    "no memory": (lambda: crashed_before("OOMKilled", 137), kinds.OUT_OF_MEMORY, "OOMKilled"),
     "another processor": (
         lambda: crashed_before("StartError", 128, 'exec: "python": exec format error'),
-        failures.ARCHITECTURE,
+        kinds.ARCHITECTURE,
         "exec format error",
     ),
     "no start": (
         lambda: rolling(**waiting("CreateContainerError", 'exec: "serve": executable file not found')),
-        failures.CANNOT_START,
+        kinds.CANNOT_START,
         "executable file not found",
     ),
     "a start that another processor ends": (
         lambda: rolling(**waiting("RunContainerError", "exec /usr/bin/python: exec format error")),
-        failures.ARCHITECTURE,
+        kinds.ARCHITECTURE,
         "exec format error",
     ),
-    "a startup probe": (probed, failures.NEVER_READY, "statuscode: 503"),
-    "a deadline": (out_of_time, failures.NEVER_READY, "Readiness probe failed"),
-    "no Secret": (
-        lambda: rolling(**waiting("CreateContainerConfigError", 'secret "churn-keys" not found')),
-        failures.CONFIG_ABSENT,
-        "churn-keys",
-    ),
-    "no volume": (unmounted, failures.CONFIG_ABSENT, "churn-keys"),
+    "a startup probe": (probed, kinds.NEVER_READY, "statuscode: 503"),
+    "a deadline": (out_of_time, kinds.NEVER_READY, "Readiness probe failed"),
+    "no Secret": (lambda: without_config(5), kinds.CONFIG_ABSENT, "churn-keys"),
+    "no volume": (unmounted, kinds.CONFIG_ABSENT, "churn-keys"),
     "a quota": (
         lambda: refused('pods "x" is forbidden: exceeded quota: small, requested: pods=1'),
-        failures.QUOTA,
+        kinds.QUOTA,
         "exceeded quota: small",
     ),
     "Pod Security": (
         lambda: refused('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'),
-        failures.POLICY,
+        kinds.POLICY,
         "runAsNonRoot",
     ),
-    "a webhook, at sync": (not_synced, failures.POLICY, "admission webhook"),
+    "a webhook, at sync": (not_synced, kinds.POLICY, "admission webhook"),
 }
 PASSING: dict[str, tuple[Callable[[], FakeCluster], Kind]] = {
     "no way to the registry": (
         lambda: pulling(PULL + "dial tcp: lookup registry: i/o timeout"),
-        failures.IMAGE_UNREACHABLE,
+        kinds.IMAGE_UNREACHABLE,
     ),
-    "no room": (unschedulable, failures.UNSCHEDULABLE),
+    "no room": (unschedulable, kinds.UNSCHEDULABLE),
+    "a first crash": (lambda: rolling(state=ended("Error", 3)), kinds.CRASH),
+    "a node that was started again": (
+        lambda: rolling(state={"running": {}}, last=ended("Unknown", 255)),
+        kinds.CRASH,
+    ),
+    "a Secret on its way": (lambda: without_config(1), kinds.CONFIG_ABSENT),
+    "a volume on its way": (lambda: unmounted(1), kinds.CONFIG_ABSENT),
+    "a kubelet that takes its time": (
+        lambda: unmounted(9, "failed to sync secret cache: timed out waiting for the condition"),
+        kinds.CONFIG_ABSENT,
+    ),
+    "a webhook that does not answer": (
+        lambda: refused('failed calling webhook "policy.example.com": context deadline exceeded'),
+        kinds.POLICY,
+    ),
+    "a store that does not answer": (lambda: refused("etcdserver: request timed out"), kinds.POLICY),
+    "a runtime that does not answer": (
+        lambda: rolling(**waiting("CreateContainerError", "context deadline exceeded")),
+        kinds.CANNOT_START,
+    ),
 }
 
 
@@ -198,6 +233,86 @@ def test_what_may_pass_by_itself_fails_only_at_the_rollouts_deadline(case: str) 
     assert (found.state, found.failure and found.failure.kind) == (State.ROLLING, kind)
     found = seen(late(make()))
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kind)
+
+
+def test_a_volume_that_came_at_last_says_nothing() -> None:
+    found = seen(mounted_since())
+    assert (found.state, found.failure) == (State.ROLLING, None)
+
+
+def test_what_a_condition_said_of_another_revision_says_nothing_of_this_one() -> None:
+    """The Deployment keeps them for a moment: a rollback must not be judged by what it ends."""
+    cluster = late(FakeCluster(NEW))
+    assert cluster.deployment
+    (condition,) = cluster.deployment["status"]["conditions"]
+    condition["message"] = 'ReplicaSet "old" has timed out progressing.'
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}
+    cluster.deployment["status"]["conditions"].append(failure)
+    cluster.pods = [pod("old-one", OLD, owner="old"), pod("one", state={"running": {}})]
+    found = seen(cluster)
+    assert (found.state, found.failure) == (State.ROLLING, None)
+
+
+SAYS: dict[str, Callable[[str], dict[str, object]]] = {
+    "Argo CD gave up": lambda revision: {
+        "sync": {"revision": revision},
+        "operationState": {
+            "phase": "Failed",
+            "message": "exceeded quota: small",
+            "syncResult": {"revision": revision},
+        },
+    },
+    "Argo CD tries again": lambda revision: {
+        "sync": {"revision": revision},
+        "operationState": {
+            "phase": "Running",
+            "message": "waiting to retry",
+            "syncResult": {
+                "revision": revision,
+                "resources": [{"status": "SyncFailed", "message": "exceeded quota: small"}],
+            },
+        },
+    },
+    "Flux": lambda revision: {
+        "lastAttemptedRevision": f"main@sha1:{revision}",
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "False",
+                "reason": "ReconciliationFailed",
+                "message": "exceeded quota: small",
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("engine", SAYS)
+def test_a_reconciler_speaks_for_the_commit_that_it_has_seen_alone(engine: str) -> None:
+    """The fix of a release that was refused is not refused, though nobody has looked at it yet."""
+    cluster = FakeCluster(OLD)
+    cluster.application = {"status": SAYS[engine]("b" * 40)}
+    snapshot = take(cluster, NAMESPACE, NAME, PATH)
+    own, next_one = (judge(snapshot, NEW, lambda revision, c=c: revision == c * 40) for c in "bc")
+    assert (own.state, own.failure and own.failure.kind) == (State.FAILED, kinds.QUOTA)
+    assert (next_one.state, next_one.failure) == (State.WAITING, None)
+
+
+def test_a_sync_that_nobody_tries_again_is_final() -> None:
+    cluster = FakeCluster(OLD)
+    said = SAYS["Argo CD gave up"]("b" * 40)
+    said["operationState"]["message"] = "field is immutable"  # type: ignore[index]
+    cluster.application = {"status": said}
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
+    assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.SYNC)
+
+
+def test_the_registrys_word_stands_at_the_end_of_a_long_message() -> None:
+    name = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/models/churn@" + NEW
+    said = f'pull "{name}": unpack "{name}": resolve "{name}": HEAD https://{name}: 401 Unauthorized'
+    found = seen(pulling(said))
+    assert found.detail.count("401 Unauthorized") == 1
+    assert len(found.failure.said) <= kinds.LONGEST  # type: ignore[union-attr]
 
 
 def test_all_pods_ready_with_the_digest_is_serving() -> None:
@@ -294,4 +409,5 @@ def test_zero_pods_are_no_success() -> None:
 def test_the_runbook_has_a_section_for_each_failure_and_no_other() -> None:
     text = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
     sections = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
-    assert sections == [*(kind.name for kind in failures.KINDS), "An empty cluster"]
+    alerts = [section for section in sections if section.startswith("Model")]  # tests/templates/test_monitoring.py
+    assert sections == [*(kind.name for kind in kinds.KINDS), *alerts, "An empty cluster"]

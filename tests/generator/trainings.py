@@ -11,11 +11,12 @@ from pathlib import Path
 from generator.adapters.git import GitRepository
 from generator.adapters.harness import MlflowHarness
 from generator.adapters.supervisor import ProcessSupervisor
-from generator.artifacts import Store, TrainedModel
+from generator.artifacts import TrainedModel
 from generator.config.model import Model, load
 from generator.ports import Environments, Reporter
 from generator.release import Release
 from generator.stages.train import Trainer, train
+from generator.store import Store
 from generator.training.lock import lock_text
 from generator.version import Version
 from tests.environments import environment

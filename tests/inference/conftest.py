@@ -44,7 +44,7 @@ def client(saved: Callable[[str], Path]) -> Iterator[Serve]:
         def serve(name: str, **settings: Any) -> TestClient:
             key = (name, *sorted(settings.items()))
             if key not in found:
-                app = create_app(Settings(model=saved(name), release=RELEASE, **settings))
+                app = create_app(Settings(**{"model": saved(name), "release": RELEASE, **settings}))
                 found[key] = stack.enter_context(TestClient(app, raise_server_exceptions=False))
                 wait_until(lambda: found[key].get("/readyz").status_code == 200)
             return found[key]

@@ -44,13 +44,15 @@ def exposed(text: str) -> Figures:
 
 
 def test_the_page_lists_the_figures_of_one_process(client: Serve) -> None:
-    served = client("integers", max_rows=3)
+    served = client("integers", max_rows=3, release=Release("shop", "1.2.3", created="2026-01-31T12:00:00Z"))
     assert served.post("/predict", json={"instances": [[1]]}).status_code == 400  # an error has a label
     assert exposed(served.get("/metrics").text) == documented("several")
 
 
 def test_the_page_lists_the_figures_of_several_workers(saved: Callable[[str], Path], tmp_path: Path) -> None:
-    with workers(2, saved("moody"), tmp_path / "scratch") as (_, port):
+    release = tmp_path / "release.json"
+    release.write_text('{"name": "shop", "version": "1.2.3", "created": "2026-01-31T12:00:00Z"}')
+    with workers(2, saved("moody"), tmp_path / "scratch", TAGSHIP_RELEASE=str(release)) as (_, port):
         wait_until(lambda: is_ready(port))
         assert ask(port, "POST", "/predict", {"mood": "break"})[0] == 500
         assert exposed(ask(port, "GET", "/metrics")[1].decode()) == documented("one")
@@ -80,6 +82,21 @@ def test_a_rate_has_a_first_sample(endpoint: str) -> None:
     metrics.request(endpoint, 503, 0.1, "overloaded")
     assert sample(metrics, "prediction_requests_total", endpoint=endpoint, status="503") == 1
     assert sample(metrics, "ml_prediction_errors_total", code="overloaded") == 1
+
+
+@pytest.mark.parametrize(
+    ("created", "seconds"),
+    [
+        ("2026-01-31T12:00:00Z", 1769860800),
+        ("2026-01-31T13:00:00+01:00", 1769860800),
+        ("Saturday", None),
+        (None, None),
+    ],
+)
+def test_a_model_has_an_age_where_its_release_says_when(created: str | None, seconds: int | None) -> None:
+    metrics = Metrics()
+    metrics.loaded(Release("shop", "1.2.3", created=created), 2.5)
+    assert sample(metrics, "model_created_timestamp_seconds", name="shop", version="1.2.3") == seconds
 
 
 def test_two_servers_in_one_process_count_apart() -> None:

@@ -48,19 +48,25 @@ def generate(root: Path) -> Workspace:
 
 def release(root: Path, model: Model, environment: str) -> None:
     """What `deploy` does to a branch: the digest, the ledger, and whatever follows from it."""
+    note_release(root, model, environment)
+    generate(root)
+
+
+def note_release(root: Path, model: Model, environment: str) -> None:
+    """The same without what follows."""
     overlay = root / model.overlay(environment)
     ledger = Ledger(model=model.name, environment=environment).with_release(ENTRY)
     write_atomically(overlay / "release.yaml", ledger.text())
     text = (overlay / "kustomization.yaml").read_text()
     text = with_image(text, "kustomization.yaml", repository=model.image_repository, digest=DIGEST)
     write_atomically(overlay / "kustomization.yaml", text)
-    generate(root)
 
 
 def release_all(root: Path) -> None:
     for model in load(root):
         for target in model.targets:
-            release(root, model, target.name)
+            note_release(root, model, target.name)
+    generate(root)
 
 
 def build(root: Path, model: Model, environment: str) -> list[Object]:
@@ -86,6 +92,11 @@ def one(objects: list[Object], kind: str) -> Object:
     found = [item for item in objects if item["kind"] == kind]
     assert len(found) == 1, f"{len(found)} objects of kind {kind}, not one: {kinds(objects)}"
     return found[0]
+
+
+def serving(objects: list[Object]) -> list[Object]:
+    """The objects of the server, without those that fetch its pull secret."""
+    return [item for item in objects if item["metadata"]["labels"]["app.kubernetes.io/name"] == "inference"]
 
 
 def kinds(objects: list[Object]) -> list[str]:
@@ -126,11 +137,16 @@ def _schema_problems(text: str) -> tuple[str, ...]:
 
 @cache
 def _crd(path: Path) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(closed_schema(path))
+
+
+def closed_schema(path: Path) -> Any:
+    """The schema of a custom resource, of one of the files in CRDS."""
     crd = json.loads(path.read_text())
     schema = _closed(crd["schema"])
     schema["properties"]["apiVersion"] = {"const": f"{crd['group']}/{crd['version']}"}
     schema["properties"]["metadata"] = {"type": "object", "required": ["name"]}
-    return jsonschema.Draft202012Validator(schema)
+    return schema
 
 
 def _closed(schema: Any) -> Any:
@@ -192,8 +208,10 @@ def references(objects: list[Object]) -> set[tuple[str, str]]:
         spec = item.get("spec", {})
         if item["kind"] == "Deployment":
             found.add(("ServiceAccount", spec["template"]["spec"]["serviceAccountName"]))
-        if item["kind"] == "HorizontalPodAutoscaler":
+        if item["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
             found.add((spec["scaleTargetRef"]["kind"], spec["scaleTargetRef"]["name"]))
+        if item["kind"] == "HTTPRoute":
+            found |= {("Service", each["name"]) for rule in spec["rules"] for each in rule["backendRefs"]}
         if item["kind"] == "Ingress":
             for rule in spec["rules"]:
                 found |= {("Service", path["backend"]["service"]["name"]) for path in rule["http"]["paths"]}

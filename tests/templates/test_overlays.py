@@ -24,6 +24,7 @@ from tests.templates.manifests import (
     release_all,
     schema_problems,
     server,
+    serving,
 )
 
 EVERYTHING = """\
@@ -53,11 +54,18 @@ FLUX = """\
 repository: {url: "ssh://git@github.com/acme/churn"}
 deploy: {engine: flux, environments: {production: {namespace: ml}}}
 """
+KEDA = """\
+serve:
+  autoscaling: {requests: {per_second: 50, through: keda, prometheus: "http://prometheus.monitoring:9090"}}
+  gateway: {host: churn.example.com, name: public, namespace: gateways, listener: https}
+"""
 VARIANTS: dict[str, dict[str, str]] = {
     "smallest": {"": SMALLEST},
     "one-pod": {"": model_yaml("serve: {replicas: 1}\n")},
     "everything": {"": model_yaml(EVERYTHING).replace("amazonaws.com}", "amazonaws.com, platform: linux/arm64}")},
     "environments": {"": model_yaml(ENVIRONMENTS)},
+    "pulled": {"": model_yaml(f"serve: {{pull_secret: cronjob}}\n{FLUX}")},
+    "keda-gateway": {"": model_yaml(KEDA)},
     "many": {"churn": EVERYTHING, "churn-eu": FLUX, "demand": "serve: {replicas: 10}\n"},
 }
 YAMLLINT = YamlLintConfig("extends: default\nrules: {line-length: {max: 120}, document-start: disable}\n")
@@ -121,7 +129,7 @@ def test_pods_keep_to_pod_securitys_restricted_profile(overlays: dict[str, list[
         assert sizes == ["256Mi"], overlay
         assert all("hostPort" not in port for port in server(objects)["ports"]), overlay
         assert pod["automountServiceAccountToken"] is False, overlay
-        assert one(objects, "ServiceAccount")["automountServiceAccountToken"] is False, overlay
+        assert one(serving(objects), "ServiceAccount")["automountServiceAccountToken"] is False, overlay
 
 
 def test_the_digest_stands_once_in_the_image_and_once_in_the_environment(
@@ -139,7 +147,7 @@ def test_the_digest_stands_once_in_the_image_and_once_in_the_environment(
                 digest=digest,
             )
             assert problems == []
-            assert re.findall(r"sha256:[0-9a-f]{64}", str(objects)) == [digest] * 2
+            assert re.findall(r"sha256:[0-9a-f]{64}", str(serving(objects))) == [digest] * 2
 
 
 def test_every_object_is_named_placed_and_labelled(
@@ -147,11 +155,13 @@ def test_every_object_is_named_placed_and_labelled(
 ) -> None:
     for model in load(repository):
         for target in model.targets:
-            for item in overlays[model.overlay(target.name)]:
+            for item in serving(overlays[model.overlay(target.name)]):
                 metadata = item["metadata"]
-                assert metadata["name"] == f"{model.name}-inference", item["kind"]
+                board = item["kind"] == "ConfigMap"
+                assert metadata["name"] == f"{model.name}-inference{'-dashboard' * board}", item["kind"]
                 assert metadata["namespace"] == target.namespace, item["kind"]
                 assert metadata["labels"] == {
+                    **({"grafana_dashboard": "1"} if board else {}),
                     "app.kubernetes.io/name": "inference",
                     "app.kubernetes.io/instance": model.name,
                     "app.kubernetes.io/component": "model-server",
@@ -285,7 +295,8 @@ def test_an_environment_differs_only_in_what_it_says(tmp_path: Path) -> None:
     plain = ["Deployment", "NetworkPolicy", "Service", "ServiceAccount"]
     assert manifests.kinds(staging) == plain
     assert one(staging, "Deployment")["spec"]["replicas"] == 1
-    more = ["HorizontalPodAutoscaler", "Ingress", "PodDisruptionBudget", "ServiceMonitor"]
+    more = ["HorizontalPodAutoscaler", "Ingress", "PodDisruptionBudget"]
+    more += ["ConfigMap", "PrometheusRule", "ServiceMonitor"]  # monitoring
     assert manifests.kinds(production) == sorted(plain + more)
     assert "tls" not in one(production, "Ingress")["spec"]
 
@@ -319,7 +330,8 @@ def test_what_a_person_adds_to_an_overlay_survives_a_release_and_generate(tmp_pa
     expected = (text + "patches:\n  - path: mine.yaml\n").replace(NO_DIGEST, DIGEST)
     assert path.read_text().replace('"', "") == expected.replace('"', ""), "only the digest may change"
     objects = build(root, model, "production")
-    assert one(objects, "ConfigMap")["metadata"]["name"] == "churn-settings"
+    settings = [item["metadata"]["name"] for item in objects if item["kind"] == "ConfigMap"]
+    assert sorted(settings) == ["churn-inference-dashboard", "churn-settings"]
     assert one(objects, "HorizontalPodAutoscaler")["spec"]["maxReplicas"] == 4
 
 

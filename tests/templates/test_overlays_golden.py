@@ -14,7 +14,7 @@ import pytest
 from tests.templates.manifests import generate, release_all
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = {"smallest": False, "argocd": True, "argocd-unreleased": False, "flux-many": True}
+CASES = {"smallest": False, "clusters": False, "argocd": True, "argocd-unreleased": False, "flux-many": True, "pull-secrets": True, "workload": True}
 
 
 def generated(root: Path) -> dict[str, str]:

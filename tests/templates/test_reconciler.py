@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from generator.adapters.shell import run
 from generator.errors import InvalidInput
 from generator.plan.overlays import plan_kubernetes
-from generator.plan.reconciler import object_name
+from generator.plan.reconciler import api_path, members, object_name
 from tests import parts
+from tests.generator.doctor_parts import kubeconfig
 from tests.generator.workspaces import model_yaml, write, write_many
 from tests.templates.manifests import Object, generate, kinds, one, reconciler_objects, schema_problems
 
@@ -175,3 +177,180 @@ def test_names_fit_into_a_label(tmp_path: Path) -> None:
     assert all(len(name) <= 63 for name in names)
     generate(tmp_path)
     assert one(written(tmp_path, first), "Application")["metadata"]["name"] == names[0]
+
+
+CLUSTERS = "eu: {name: 'arn:aws:eks:eu-north-1:123456789012:cluster/live'}, us: "
+
+
+def test_argo_cd_brings_an_environment_to_each_of_its_clusters(tmp_path: Path) -> None:
+    environments = f"staging: , production: {{namespace: live, clusters: {{{CLUSTERS}}}}}"
+    write(tmp_path, model_yaml(deploy("argocd", environments=environments)))
+    generate(tmp_path)
+    objects = written(tmp_path)
+    assert kinds(objects) == ["AppProject", "AppProject", "Application", "Application"]
+    assert kinds(written(tmp_path, "production.namespace")) == ["Namespace"]
+    assert "Namespace" in kinds(written(tmp_path, "staging"))
+    projects = {item["metadata"]["name"]: item["spec"] for item in objects if item["kind"] == "AppProject"}
+    applications = {item["metadata"]["name"]: item["spec"] for item in objects if item["kind"] == "Application"}
+    names = {"churn-production-eu": "arn:aws:eks:eu-north-1:123456789012:cluster/live", "churn-production-us": "us"}
+    assert projects.keys() == applications.keys() == names.keys()
+    for name, cluster in names.items():
+        assert applications[name]["destination"] == {"name": cluster, "namespace": "live"}
+        assert projects[name]["destinations"] == [applications[name]["destination"]], "one cluster, one namespace"
+        assert applications[name]["project"] == name
+        assert applications[name]["source"]["path"] == "k8s/overlays/production"
+
+
+def test_flux_brings_an_environment_to_each_of_its_clusters_by_a_kubeconfig(tmp_path: Path) -> None:
+    environments = "production: {clusters: {eu: {name: live.eu}, us: {}}}"
+    write(tmp_path, model_yaml(deploy("flux", environments=environments)))
+    generate(tmp_path)
+    objects = written(tmp_path)
+    assert kinds(objects) == ["GitRepository", "Kustomization", "Kustomization"]
+    assert kinds(written(tmp_path, "production.namespace")) == ["Namespace"]
+    found = {
+        item["metadata"]["name"]: item["spec"]["kubeConfig"]["secretRef"]["name"]
+        for item in objects
+        if item["kind"] == "Kustomization"
+    }
+    assert found == {"churn-production-eu": "live.eu", "churn-production-us": "us-kubeconfig"}
+    assert {item["spec"]["sourceRef"]["name"] for item in objects[1:]} == {"churn-production"}
+
+
+def test_the_path_of_each_follower_is_known(tmp_path: Path) -> None:
+    environments = "production: {clusters: {eu: {}, us: {}}}"
+    model = write(tmp_path, model_yaml(deploy("argocd", environments=environments))).model(None)
+    target = model.target("production")
+    folder = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+    assert [api_path(model, target, one) for one in members(target)] == [
+        f"{folder}/churn-production-eu",
+        f"{folder}/churn-production-us",
+    ]
+
+
+def test_a_cluster_and_an_environment_of_one_name_are_refused(tmp_path: Path) -> None:
+    environments = "prod: {clusters: {eu: }}, prod-eu: "
+    workspace = write(tmp_path, model_yaml(deploy("argocd", environments=environments)))
+    with pytest.raises(InvalidInput, match="churn in prod-eu and churn in prod would both be churn-prod-eu"):
+        plan_kubernetes(workspace.model(None), {}, workspace.models)
+
+
+def test_a_shared_namespace_is_declared_in_every_cluster_that_any_model_has(tmp_path: Path) -> None:
+    write_many(
+        tmp_path,
+        {
+            name: deploy("argocd", environments=f"production: {{namespace: ml, clusters: {{{clusters}}}}}")
+            for name, clusters in {"churn": "eu: ", "demand": "eu: , us: ", "zeal": "us: "}.items()
+        },
+    )
+    generate(tmp_path)
+    declared = sorted(path.parent.name for path in tmp_path.glob("k8s/reconciler/*/production.namespace.yaml"))
+    assert declared == ["churn", "demand"]
+
+
+def test_argo_cd_tells_those_who_are_named_of_what_became_of_a_rollout(tmp_path: Path) -> None:
+    more = deploy("argocd").replace("{engine", "{notifications: {slack: 'ml-deploys;on-call', hook: }, engine")
+    write(tmp_path, model_yaml(more))
+    generate(tmp_path)
+    objects = written(tmp_path)
+    assert one(objects, "Application")["metadata"]["annotations"] == {
+        f"notifications.argoproj.io/subscribe.{trigger}.{service}": recipient
+        for trigger in ("on-deployed", "on-health-degraded", "on-sync-failed")
+        for service, recipient in {"slack": "ml-deploys;on-call", "hook": ""}.items()
+    }
+    assert "ConfigMap" not in kinds(objects), "argocd-notifications-cm is the user's"
+
+
+def test_flux_tells_its_providers(tmp_path: Path) -> None:
+    more = deploy("flux", environments="production: {clusters: {eu: , us: }}")
+    write(tmp_path, model_yaml(more.replace("{engine", "{notifications: {chat: , ops: }, engine")))
+    generate(tmp_path)
+    alerts = [item for item in written(tmp_path) if item["kind"] == "Alert"]
+    assert {item["metadata"]["name"]: item["spec"]["providerRef"]["name"] for item in alerts} == {
+        "churn-production-chat": "chat",
+        "churn-production-ops": "ops",
+    }
+    sources = [(source["kind"], source["name"]) for source in alerts[0]["spec"]["eventSources"]]
+    assert sources == [
+        ("GitRepository", "churn-production"),
+        ("Kustomization", "churn-production-eu"),
+        ("Kustomization", "churn-production-us"),
+    ]
+
+
+LONGEST = "s" * 34
+
+
+@pytest.mark.parametrize(
+    ("engine", "more", "problem"),
+    [
+        ("none", "notifications: {slack: x}", "notifications is for argocd and flux"),
+        ("flux", "notifications: {slack: ml}", "with Flux the Provider slack itself says to whom it sends"),
+        ("argocd", "notifications: {Slack: ml}", "lower-case letters, digits and -, at most 34 characters"),
+        ("argocd", f"notifications: {{{LONGEST}s: ml}}", "at most 34 characters"),
+        ("argocd", 'notifications: {slack: "a\\nb"}', "recipients as Argo CD takes them"),
+        ("argocd", "notifications: {slack: '${{ secrets.A }}'}", "recipients as Argo CD takes them"),
+        ("none", "environments: {live: {clusters: {eu: }}}", "clusters is for argocd and flux"),
+        ("argocd", "environments: {live: {clusters: {eu: , us: {name: eu}}}}", "is the same cluster as eu, eu"),
+        ("flux", "environments: {live: {clusters: {eu: {name: EU}}}}", "the name is that of a Secret"),
+        ("argocd", "environments: {live: {clusters: {EU: }}}", "lower-case words joined by -"),
+        ("argocd", "environments: {live: {clusters: {eu: {name: 'a b'}}}}", "a cluster's name, such as"),
+    ],
+)
+def test_what_an_engine_cannot_be_told_is_refused_with_its_place(
+    tmp_path: Path, engine: str, more: str, problem: str
+) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(problem)) as caught:
+        write(tmp_path, model_yaml(f"repository: {{url: '{URL}'}}\ndeploy: {{engine: {engine}, {more}}}\n"))
+    (found,) = caught.value.problems
+    assert found.line == 6 and found.column > 1
+
+
+def test_the_longest_service_still_fits_into_an_annotation(tmp_path: Path) -> None:
+    write(tmp_path, model_yaml(deploy("argocd").replace("{engine", f"{{notifications: {{{LONGEST}: x}}, engine")))
+    generate(tmp_path)
+    keys = one(written(tmp_path), "Application")["metadata"]["annotations"]
+    assert max(len(key.partition("/")[2]) for key in keys) == 63
+
+
+SEEN = {"health": {"status": "Healthy"}, "sync": {"revision": "abc123"}, "summary": {"images": ["churn@sha256:1"]}}
+OPERATION = {"phase": "Succeeded", "startedAt": "2026-01-31T12:00:00Z", "syncResult": {"revision": "abc123"}}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("health", "phase", "trigger"),
+    [
+        ("Healthy", "Succeeded", "on-deployed"),
+        ("Degraded", "Succeeded", "on-health-degraded"),
+        ("Degraded", "Failed", "on-sync-failed"),
+    ],
+)
+def test_the_page_s_snippet_is_what_argo_cd_understands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, health: str, phase: str, trigger: str
+) -> None:
+    """By its own command, which asks no cluster: the trigger that the Application subscribes to fires."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, "http://127.0.0.1:1")))
+    parts.need_program("argocd", "put argocd on the PATH, or source the test bed's env")
+    page = (Path(__file__).parents[2] / "docs/reconcilers.md").read_text()
+    (snippet,) = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "trigger." in text]
+    (tmp_path / "cm.yaml").write_text(
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: argocd-notifications-cm}}\n{snippet}"
+    )
+    write(tmp_path, model_yaml(deploy("argocd").replace("{engine", "{notifications: {slack: ml}, engine")))
+    generate(tmp_path)
+    application = one(written(tmp_path), "Application")
+    assert f"notifications.argoproj.io/subscribe.{trigger}.slack" in application["metadata"]["annotations"]
+    application["status"] = {**SEEN, "health": {"status": health}, "operationState": {**OPERATION, "phase": phase}}
+    (tmp_path / "app.yaml").write_text(json.dumps(application))
+    config = ("--config-map", str(tmp_path / "cm.yaml"), "--secret", ":empty")
+    shown = run(
+        "argocd", "admin", "notifications", "trigger", "run", trigger, str(tmp_path / "app.yaml"), *config
+    )
+    assert shown.splitlines()[-1].endswith("  true")
+    if trigger == "on-deployed":
+        told = run(
+            "argocd", "admin", "notifications", "template", "notify", "tagship", str(tmp_path / "app.yaml"), *config
+        )
+        assert "churn-production is Healthy at abc123." in told and "churn@sha256:1" in told

@@ -21,7 +21,7 @@ from tests.templates.workflow_variants import VARIANTS as ALL
 
 # One of each way to log in and to push, with and without approvals, secrets, identities.
 VARIANTS = ("everything", "app-approval", "key", "approval", "github-registry", "other-registry", "role-and-secrets", "own-runner",
-    "index", "configuration-repository",
+    "index", "configuration-repository", "observe-eks-all-ways", "observe-kubeconfig",
 )
 LEAK = r"\g<0>          LEAK: ${{ %s }}\n"
 ENV = r"^        env:\n"
@@ -85,12 +85,12 @@ MUTATIONS = {
     "a cache by default": Mutation(r"^          enable-cache.*\n"),
     "a cache": Mutation(r"enable-cache: false", "enable-cache: true"),
     "a training secret elsewhere": Mutation(ENV, LEAK % "secrets.WAREHOUSE_TOKEN", but="train"),
-    "the App's key elsewhere": Mutation(ENV, LEAK % "secrets.TAGSHIP_APP_PRIVATE_KEY", but="deploy|to-.*|rollback|refresh"),
-    "the deploy key elsewhere": Mutation(ENV, LEAK % "secrets.TAGSHIP_DEPLOY_KEY", but="deploy|to-.*|rollback|refresh"),
+    "the App's key elsewhere": Mutation(ENV, LEAK % "secrets.TAGSHIP_APP_PRIVATE_KEY", but="deploy|to-.*|rollback.*|refresh"),
+    "the deploy key elsewhere": Mutation(ENV, LEAK % "secrets.TAGSHIP_DEPLOY_KEY", but="deploy|to-.*|rollback.*|refresh"),
     "the registry's password elsewhere": Mutation(ENV, LEAK % "secrets.REGISTRY_PASSWORD", but="publish"),
     "all secrets": Mutation(ENV, LEAK % "toJSON(secrets)"),
     "a secret by a name of its own": Mutation(ENV, LEAK % "secrets[github.actor]"),
-    "the token elsewhere": Mutation(ENV, LEAK % "github.token", but="publish|deploy|to-.*|rollback|refresh|preview|announce"),
+    "the token elsewhere": Mutation(ENV, LEAK % "github.token", but="publish|deploy|observe.*|to-.*|rollback.*|refresh|preview|announce"),
     "the token by its other name": Mutation(ENV, LEAK % "secrets.GITHUB_TOKEN"),
     "a secret for all jobs": Mutation(r"^jobs:\n", r"env:\n  LEAK: ${{ secrets.WAREHOUSE_TOKEN }}\n\g<0>"),
     "no environment": Mutation(r"^    environment: .*\n"),
@@ -105,7 +105,7 @@ MUTATIONS = {
     "any branch": Mutation(r"^    branches: \[.*$", '    branches: ["**"]'),
     "no order": Mutation(r"^    needs: .*\n"),
     "another promotion": Mutation(r"^    if: inputs\.environment == .*\n"),
-    "after a failure": Mutation(r"^    timeout-minutes: ", r"    if: ${{ always() }}\n\g<0>", but="(approve|to|rehearse)-.*|preview|announce"),
+    "after a failure": Mutation(r"^    timeout-minutes: ", r"    if: ${{ always() }}\n\g<0>", but="(approve|to|rehearse|observe|rollback)-.*|preview|announce|rollback"),
     "a stage after a failure": Mutation(r"^        run: generator stage", r"        if: always()\n\g<0>"),
     "errors that do not count": Mutation(r"^        run: generator ", r"        continue-on-error: true\n\g<0>"),
     "a job whose errors do not count": Mutation(r"^    timeout-minutes: ", r"    continue-on-error: true\n\g<0>"),

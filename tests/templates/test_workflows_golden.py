@@ -13,7 +13,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 @pytest.mark.parametrize(("variant", "folder"), 
     [("everything", "workflows-root"), ("many", "workflows-many"), ("retrain", "workflows-retrain"), ("retrain-key", "workflows-key"), ("index", "workflows-index"),
-     ("configuration-repository", "workflows-configuration")],
+     ("configuration-repository", "workflows-configuration"), ("observe-eks-all-ways", "workflows-observe")],
 )
 def test_workflows_are_as_they_were(variant: str, folder: str, request: pytest.FixtureRequest) -> None:
     found = {Path(path).name: text for path, text in workflows(variant).items()}

@@ -15,6 +15,7 @@ from generator.adapters.github.facts import Facts
 from generator.adapters.github.pulls import Pulls
 from generator.adapters.github.releases import Releases
 from generator.adapters.github.rulesets import Rulesets
+from generator.adapters.github.runs import Runs
 
 __all__ = ["GitHub", "connect"]
 
@@ -30,6 +31,7 @@ class GitHub:
     pulls: Pulls
     deployments: Deployments
     releases: Releases
+    runs: Runs
 
 
 def connect(address: str, variables: Mapping[str, str], *, patience: float | None = None) -> GitHub:
@@ -51,4 +53,5 @@ def connect(address: str, variables: Mapping[str, str], *, patience: float | Non
         pulls=Pulls(client),
         deployments=Deployments(client),
         releases=Releases(client),
+        runs=Runs(client),
     )

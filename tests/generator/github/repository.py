@@ -33,6 +33,8 @@ class Repository(Settings):
     )
     actions: dict[str, Any] = field(default_factory=lambda: {"enabled": True, "allowed_actions": "all"})
     speaks_as: str = BOT
+    runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # newest first, by their workflow's file
+    jobs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Answer:
         place = (request.path.get("owner", self.owner), request.path.get("repo", self.name))
@@ -211,3 +213,40 @@ class Repository(Settings):
                 item |= request.body
                 return Answer(200, item)
         return not_found()
+
+    # runs of workflows
+
+    def add_run(self, ref: str, jobs: dict[str, str], *, ended: str | None = None, **more: Any) -> int:
+        """A run of release.yml on a tag. `jobs` by name: what they ended as, or their status while they did not."""
+        number, at = next(self._ids), more.get("created_at", "2026-11-22T04:00:00Z")
+        made = operations()["actions/list-workflow-runs"].example()["workflow_runs"][0]
+        made |= {"id": number, "head_branch": ref, "conclusion": ended, "created_at": at}
+        made |= {"status": "completed" if ended else "in_progress"}
+        made["html_url"] = f"https://github.com/{self.owner}/{self.name}/actions/runs/{number}"
+        self.runs.setdefault("release.yml", []).insert(0, made)
+        self.jobs[number] = [self._job(name, state, number) for name, state in jobs.items()]
+        return number
+
+    def _job(self, name: str, state: str, number: int) -> dict[str, Any]:
+        running = state in ("queued", "in_progress", "waiting")
+        made: dict[str, Any] = operations()["actions/list-jobs-for-workflow-run"].example()["jobs"][0]
+        made |= {"name": name, "status": state if running else "completed"}
+        made |= {"conclusion": None if running else state, "run_id": number, "created_at": "2026-11-22T04:00:00Z"}
+        made |= {"started_at": "2026-11-22T04:01:00Z", "completed_at": None if running else "2026-11-22T04:05:00Z"}
+        for step in made["steps"]:
+            step["conclusion"] = "success"
+        made["steps"][-1] |= {
+            "name": "Train: run it",
+            "conclusion": "failure" if state == "failure" else "success",
+        }
+        return made
+
+    def actions_list_workflow_runs(self, request: Request) -> Answer:
+        found = self.runs.get(request.path["workflow_id"])
+        if found is None:
+            return not_found()
+        return Answer(200, {"total_count": len(found), "workflow_runs": found})
+
+    def actions_list_jobs_for_workflow_run(self, request: Request) -> Answer:
+        found = self.jobs[int(request.path["run_id"])]
+        return Answer(200, {"total_count": len(found), "jobs": found})

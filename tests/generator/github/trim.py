@@ -19,6 +19,8 @@ OPERATIONS = (
     "actions/get-github-actions-permissions-repository",
     "actions/list-environment-secrets",
     "actions/list-environment-variables",
+    "actions/list-jobs-for-workflow-run",
+    "actions/list-workflow-runs",
     "apps/get-by-slug",
     "issues/create-comment",
     "issues/delete-comment",

@@ -1,0 +1,61 @@
+"""What of `serve` does not fit the rest of model.yaml, for the model and for each of its environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from generator.config.callers import Callers
+from generator.config.ecr import ecr_of
+from generator.config.schema import ModelFile, Serve, ServeOverride
+from generator.yamlio import Path_
+
+
+def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """(path, message) for each key of `serve` that cannot be had here."""
+    places: list[tuple[Path_, Serve | ServeOverride]] = [(("serve",), config.serve)]
+    for name, settings in config.deploy.environments.items():
+        places.append((("deploy", "environments", name, "serve"), settings.serve))
+    yield from _scraping(config)
+    yield from _alerting(config)
+    for path, serve in places:
+        if serve.pull_secret is not None and ecr_of(config.image.registry) is None:
+            message = (
+                f"pull_secret is for ECR, and image.registry is {config.image.registry}: leave it out, and name a "
+                "pull secret of your own in a patch of the overlay (docs/pull-secret.md)"
+            )
+            yield (*path, "pull_secret"), message
+
+
+def _scraping(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """Where Prometheus would be shut out, by the model's own keys or together with an environment's."""
+    message = (
+        "callers leaves Prometheus out, which monitoring needs at the same port: name its namespace, such as "
+        "callers: {namespaces: [shop], prometheus: monitoring}"
+    )
+    if not config.deploy.environments and _shut_out(config.serve.callers, monitoring=config.serve.monitoring):
+        yield ("serve", "callers"), message
+    for name, settings in config.deploy.environments.items():
+        own = settings.serve
+        callers = own.callers if "callers" in own.model_fields_set else config.serve.callers
+        monitoring = config.serve.monitoring if own.monitoring is None else own.monitoring
+        if _shut_out(callers, monitoring=monitoring):
+            yield ("deploy", "environments", name, "serve"), message
+
+
+def _shut_out(callers: Callers | None, *, monitoring: bool) -> bool:
+    return monitoring and callers is not None and callers.prometheus is None
+
+
+def _alerting(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """Thresholds that nothing would look at."""
+    message = "alerts needs monitoring, which brings them: set serve.monitoring to true, or leave alerts out"
+    environments, base = config.deploy.environments, config.serve.monitoring
+    monitored = {
+        name: base if settings.serve.monitoring is None else settings.serve.monitoring
+        for name, settings in environments.items()
+    }
+    if "alerts" in config.serve.model_fields_set and not any((base, *monitored.values())):
+        yield ("serve", "alerts"), message
+    for name, settings in environments.items():
+        if settings.serve.alerts is not None and not monitored[name]:
+            yield ("deploy", "environments", name, "serve", "alerts"), message.replace("serve.mon", "mon")

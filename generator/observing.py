@@ -1,0 +1,101 @@
+"""What `observe` watches an environment with: its cluster, and the branch that says whether it is wanted still."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from generator.adapters.git import GitRepository
+from generator.adapters.kubectl import cluster_from
+from generator.artifacts import Rollout
+from generator.config.model import Model, Target, workload
+from generator.errors import GeneratorError
+from generator.ledger import Ledger, read_ledger
+from generator.plan.pipeline import Stage
+from generator.plan.reconciler import api_path
+from generator.ports import Reporter
+from generator.rollouts.answer import metadata
+from generator.rollouts.snapshot import take
+from generator.rollouts.watch import Sighting, Watcher, watch
+from generator.stages.observe import rollout_of
+from generator.store import Store
+
+Facts = Mapping[str, object]
+
+
+def watching(
+    git: GitRepository, model: Model, target: Target, reporter: Reporter
+) -> Callable[[Facts, str], Sighting]:
+    """Watches `target` until it is decided; called with what /metadata must say, the digest among it, and with the
+    commit that brings it.
+
+    `git` is a clone that may fetch the release branch. Raises GeneratorError where the cluster does not answer.
+    """
+    assert target.observe is not None
+    timeout, name = target.observe.timeout, workload(model.name)
+
+    def look(facts: Facts, commit: str) -> Sighting:
+        digest = str(facts["digest"])
+        with cluster_from(os.environ) as cluster:
+            reporter.say(f"watching {target.namespace}/{name} in the cluster {cluster.context()}")
+            watcher = Watcher(
+                look=lambda: take(cluster, target.namespace, name, api_path(model, target)),
+                told=(lambda: metadata(cluster, target.namespace, name)) if target.tells else None,
+                wanted=lambda: _wanted(git, model, target, digest),
+                ours=lambda revision: bool(git.contains(revision, commit)),
+                reporter=reporter,
+                timeout=timeout,
+            )
+            seen = watch(digest, facts, watcher)
+            where = f" (the cluster is {cluster.context()})" if seen.state == "late" else ""
+            return replace(seen, detail=f"{seen.detail}{where}")
+
+    return look
+
+
+def _wanted(git: GitRepository, model: Model, target: Target, digest: str) -> bool:
+    """Whether the release branch still names it. This job has no key to a configuration repository: not asked."""
+    if model.separate:
+        return True
+    ledger = ledger_at(git, model, target.name, git.fetch(model.config.repository.branch))
+    return ledger is not None and ledger.current is not None and ledger.current.digest == digest
+
+
+def ledger_at(git: GitRepository, model: Model, environment: str, commit: str) -> Ledger | None:
+    """The environment's as a commit has it."""
+    path = f"{model.overlay(environment)}/release.yaml"
+    text = git.text_at(commit, path)
+    return read_ledger(text, path) if text is not None else None
+
+
+def observe_head(
+    git: GitRepository, model: Model, target: Target, reporter: Reporter, *, since: str | None
+) -> Rollout | None:
+    """Watches what the release branch's head says of an environment, and keeps what was seen in .tagship/.
+
+    None where the environment names the same release as the commit `since` does. Raises GeneratorError where there
+    is nothing to watch, or no way to.
+    """
+    if target.observe is None:
+        raise GeneratorError(f"deploy.observe in {model.shown} gives no access to the cluster of {target.name}")
+    if model.separate:
+        raise GeneratorError("overlays of a configuration repository are not watched by their branch yet")
+    branch = model.config.repository.branch
+    head = git.fetch(branch)
+    ledger = ledger_at(git, model, target.name, head)
+    if ledger is None or ledger.current is None:
+        raise GeneratorError(
+            f"{branch} names no release of {model.name} in {target.name}: there is nothing to watch"
+        )
+    entry = ledger.current
+    before = ledger_at(git, model, target.name, since) if since else None
+    if before and before.current and before.current.digest == entry.digest:
+        reporter.say(f"{target.name} ran {entry.version} before {branch} moved: nothing to watch")
+        return None
+    facts: Facts = {"name": model.name, "version": entry.version, "digest": entry.digest, "commit": entry.commit}
+    seen = watching(git, model, target, reporter)(facts, head)
+    identity = {"name": model.name, "version": entry.version, "commit": entry.commit}
+    rollout = rollout_of(identity, target.name, entry.digest, seen)
+    Store(git.root / ".tagship" / f"{model.name}-{entry.version}").write(Stage.OBSERVE, rollout)
+    return rollout

@@ -1,0 +1,142 @@
+"""The ways in which a rollout fails: what each means and what to do. docs/runbook.md has a section for each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST = 400  # of a cluster's message
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to fail. `name` is its place in docs/runbook.md, too."""
+
+    name: str
+    what: str
+    fix: str
+    at_once: bool = True  # False: it may pass by itself, and counts only at the rollout's deadline
+
+
+IMAGE_ABSENT = Kind(
+    "image-absent",
+    "the registry does not have the image",
+    "see whether it was deleted (`generator prune`, a lifecycle rule), and release again",
+)
+IMAGE_REFUSED = Kind(
+    "image-refused",
+    "the registry does not let the cluster pull the image",
+    "give the nodes' role the right to pull, or set serve.pull_secret in model.yaml outside EKS",
+)
+IMAGE_UNREACHABLE = Kind(
+    "image-unreachable",
+    "the image cannot be pulled",
+    "see whether the nodes reach the registry",
+    at_once=False,
+)
+CRASH = Kind("crash-loop", "the server ends and is started again", "read its log: kubectl logs --previous")
+CANNOT_START = Kind(
+    "cannot-start",
+    "the container cannot be started",
+    "see what the message names: mostly a patch of the overlay, or the node",
+)
+OUT_OF_MEMORY = Kind(
+    "out-of-memory",
+    "the server needed more memory than its limit",
+    "raise serve.resources.limits.memory in model.yaml",
+)
+ARCHITECTURE = Kind(
+    "wrong-architecture",
+    "the image is for another processor than the node's",
+    "set image.platform in model.yaml to the nodes' own",
+)
+NEVER_READY = Kind(
+    "never-ready",
+    "the server runs, and does not become ready",
+    "read its log: kubectl logs; /readyz says why it is not",
+)
+CONFIG_ABSENT = Kind(
+    "config-absent",
+    "the pod names a Secret or ConfigMap that is not there",
+    "create it in the namespace, or take it out of the overlay",
+)
+QUOTA = Kind(
+    "quota",
+    "the namespace's quota does not allow another pod",
+    "raise the quota, or ask for less in serve.resources",
+)
+POLICY = Kind(
+    "policy",
+    "the cluster's policy refuses the pod",
+    "see what the message names, and patch the overlay or the policy",
+)
+UNSCHEDULABLE = Kind(
+    "unschedulable",
+    "no node has room for the pod",
+    "add nodes, or ask for less in serve.resources",
+    at_once=False,
+)
+SYNC = Kind(
+    "sync-failed",
+    "the reconciler cannot apply the overlay",
+    "see what the message names; `kustomize build` of the overlay shows what it applies",
+    at_once=False,
+)
+STUCK = Kind(
+    "stuck",
+    "the rollout made no progress until its deadline",
+    "look at the events: kubectl describe deployment",
+)
+KINDS = (
+    IMAGE_ABSENT,
+    IMAGE_REFUSED,
+    IMAGE_UNREACHABLE,
+    CRASH,
+    CANNOT_START,
+    OUT_OF_MEMORY,
+    ARCHITECTURE,
+    NEVER_READY,
+    CONFIG_ABSENT,
+    QUOTA,
+    POLICY,
+    UNSCHEDULABLE,
+    SYNC,
+    STUCK,
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What was found, with the cluster's own words."""
+
+    kind: Kind
+    said: str  # by the cluster, one line
+    late: bool = False  # the rollout's deadline has passed, or nothing tries again
+    passing: bool = False  # so far it may be a moment's: a time-out, a first restart, a Secret on its way
+
+    @property
+    def final(self) -> bool:
+        """Whether it counts already, although it might pass by itself."""
+        return self.late or (self.kind.at_once and not self.passing)
+
+    def __str__(self) -> str:
+        return f"{self.kind.what} ({self.said}): {self.kind.fix}"
+
+
+def refused(message: str) -> Failure | None:
+    """The refusal that a message of the API server tells, if it does; none by a webhook that did not answer."""
+    if "exceeded quota" in message or "failed quota" in message:
+        return Failure(QUOTA, line(message))
+    if "failed calling webhook" in message:
+        return None
+    if re.search(r"violates PodSecurity|admission webhook|ValidatingAdmissionPolicy|denied the request", message):
+        return Failure(POLICY, line(message))
+    return None
+
+
+def line(text: str) -> str:
+    """One line of bounded length. A reason stands at the end, after names that are told again and again."""
+    whole = " ".join(text.split()) or "no reason given"
+    if len(whole) <= LONGEST:
+        return whole
+    return f"{whole[: LONGEST // 3]} … {whole[-(LONGEST - LONGEST // 3 - 3) :]}"
