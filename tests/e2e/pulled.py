@@ -24,7 +24,8 @@ from generator.config.model import Model, load
 from generator.disk import write_atomically
 from generator.ledger import read_ledger
 from generator.overlay import with_image
-from generator.rollouts.kinds import Failure, failure
+from generator.rollouts.failures import failure
+from generator.rollouts.kinds import Failure
 from generator.rollouts.snapshot import take
 from tests import parts
 from tests.e2e.cluster import Cluster, ecr_password, eventually

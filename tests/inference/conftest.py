@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,12 +23,13 @@ Serve = Callable[..., TestClient]
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a model in `models.SAVE`, saved when it is first asked for."""
     root = tmp_path_factory.mktemp("models")
-    os.environ["MLFLOW_TRACKING_URI"] = (root / "tracking").as_uri()
 
     def folder(name: str) -> Path:
         path = root / name
         if not path.exists():
-            SAVE[name](path)
+            with pytest.MonkeyPatch.context() as saving:
+                saving.setenv("MLFLOW_TRACKING_URI", (root / "tracking").as_uri())
+                SAVE[name](path)
         return path
 
     return folder

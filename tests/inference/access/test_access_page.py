@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_what_it_puts_into_model_yaml_is_understood(tmp_path: Path) -> None:
-    first, _, second = BLOCKS
+    first, _, second, third = BLOCKS
     write(tmp_path, model_yaml(first))
     serve = load(tmp_path).model(None).config.serve
     assert serve.api_keys == "churn-api-keys"
@@ -26,6 +26,9 @@ def test_what_it_puts_into_model_yaml_is_understood(tmp_path: Path) -> None:
     write(tmp_path, model_yaml(second))
     limit = load(tmp_path).model(None).config.serve.rate_limit
     assert limit and (limit.requests, limit.burst, limit.proxies) == ("6000/m", 200, 1)
+    write(tmp_path, model_yaml(third))
+    callers = load(tmp_path).model(None).config.serve.callers
+    assert callers and (callers.namespaces, callers.prometheus) == (("shop", "ingress-nginx"), "monitoring")
 
 
 def test_the_server_takes_the_secret_that_it_shows(tmp_path: Path) -> None:
