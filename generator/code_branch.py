@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generator.adapters.git import GitRepository
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.release import Release
 from generator.sources import check_place
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.config.addresses import canonical
-from generator.config.model import Model, Workspace, workload
+from generator.config.model import Model, workload
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.overlay import image_of, image_problems
 from generator.patches.checking import Overlay, patch_problems

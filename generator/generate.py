@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.errors import InvalidInput, Problem
 from generator.files import Comparison, RenderedFile, compare, compare_shared, rewrite
 from generator.ledger import Ledger, read_ledger

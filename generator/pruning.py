@@ -15,7 +15,8 @@ from pathlib import Path
 
 from generator.adapters.aws import Aws
 from generator.adapters.ecr_repository import EcrRepository, StoredImage
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 from generator.generate import ledgers
 from generator.validate import all_ledger_problems, ledger_problems

@@ -26,7 +26,8 @@ from generator.adapters.kustomize import Kustomize, installed
 from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
 from generator.artifacts import Artifact, BuiltImage, OverlayCommit
-from generator.config.model import Model, Workspace, load
+from generator.config.model import Model
+from generator.config.workspace import Workspace, load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.files import apply

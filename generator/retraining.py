@@ -11,7 +11,8 @@ from pathlib import Path
 
 from generator.adapters.git import GitRepository
 from generator.artifacts import TrainedModel
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger, read_ledger
 from generator.plan.naming import workflow_file

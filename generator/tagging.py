@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from generator.adapters.git import GitRepository
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError, InvalidInput
 from generator.files import Comparison
 from generator.generate import ledgers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.errors import InvalidInput, Problem
 from generator.generate import ledgers_of
 from generator.ledger import Ledger

@@ -34,7 +34,8 @@ from generator.artifacts import (
     TrainedModel,
 )
 from generator.config.addresses import https_of
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
 from generator.generate import ledgers, refresh_overlay

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
 from generator.config.reference import json_schema, reference
+from generator.config.workspace import load
 from generator.generate import compare_workspace
 from generator.plan.pipeline import JOBS, SUMMARY, Stage
 

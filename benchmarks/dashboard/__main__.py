@@ -17,7 +17,7 @@ from benchmarks.dashboard.chart import Line, draw, named
 from benchmarks.dashboard.load import Phase, send
 from benchmarks.dashboard.prometheus import Object, Prometheus, board_of, scraping
 from generator.adapters.kustomize import Kustomize
-from generator.config.model import load
+from generator.config.workspace import load
 from tests.generator.workspaces import model_yaml, write
 from tests.inference.conftest import wait_until
 from tests.inference.models import SAVE

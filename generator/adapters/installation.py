@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from generator.config.model import Workspace
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError, InvalidInput, Problem
 
 

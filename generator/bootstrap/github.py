@@ -17,7 +17,7 @@ from generator.bootstrap import github_notes as notes
 from generator.bootstrap.github_environments import WantedEnvironment, settled, wanted_environments
 from generator.bootstrap.github_people import Wishes, reviewers_of, team_of
 from generator.bootstrap.github_rules import Actor, WantedRules, missing_actors, stricter, unpinned, wanted_rules
-from generator.config.model import Workspace
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError
 from generator.plan.workflows import REQUIRED_CHECK
 

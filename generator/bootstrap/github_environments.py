@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from generator.adapters.github.environments import EnvironmentSettings, Pattern
 from generator.adapters.github.facts import Reviewer
-from generator.config.model import Model, Target, Workspace
+from generator.config.model import Model, Target
+from generator.config.workspace import Workspace
 from generator.plan.credentials import KNOWN_HOSTS, known_hosts_needed
 from generator.plan.naming import NOTIFY_ENVIRONMENT, approval_environment
 from generator.plan.observing import OBSERVE_ENVIRONMENT

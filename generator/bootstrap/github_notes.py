@@ -11,7 +11,7 @@ from generator.adapters.github.refusals import NotOffered, Refused
 from generator.adapters.github.rulesets import Ruleset
 from generator.bootstrap.github_environments import WantedEnvironment
 from generator.bootstrap.github_rules import IN_THE_WAY
-from generator.config.model import Workspace
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError
 from generator.plan import pins
 

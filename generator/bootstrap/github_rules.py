@@ -12,7 +12,7 @@ from typing import Any
 
 from generator.adapters.github.rulesets import Ruleset
 from generator.bootstrap.github_environments import release_tags
-from generator.config.model import Workspace
+from generator.config.workspace import Workspace
 from generator.plan.workflows import REQUIRED_CHECK
 
 BRANCH, PULLS, TAGS = "tagship: release branch", "tagship: pull requests", "tagship: release tags"

@@ -10,7 +10,8 @@ from generator.adapters.git import GitRepository
 from generator.adapters.kubectl import Kubectl
 from generator.adapters.mlflow_runs import runs_of
 from generator.chain.recorded import Records
-from generator.config.model import Model, Workspace, load
+from generator.config.model import Model
+from generator.config.workspace import Workspace, load
 from generator.errors import GeneratorError
 from generator.ports import Cluster
 from generator.wiring import clone_of, overlays_of, registry_of

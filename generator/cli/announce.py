@@ -27,7 +27,7 @@ def command(kind: str, root: Path, model_name: str | None, tag: str | None, envi
     from generator.announcing.reading import change_news, release_news
     from generator.announcing.telling import tell
     from generator.cli.output import Terminal
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.outcome import read_needs
     from generator.wiring import release_of
 

@@ -66,7 +66,7 @@ def command(
     from generator.bootstrap.aws_facts import Wanted
     from generator.bootstrap.aws_plan import plan_aws
     from generator.bootstrap.identity import identity_of
-    from generator.config.model import load
+    from generator.config.workspace import load
 
     if print_template:
         _print_template()

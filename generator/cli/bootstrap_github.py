@@ -40,7 +40,7 @@ def command(
     from generator.bootstrap.github import address_of, carry_out, propose
     from generator.bootstrap.github_people import Wishes
     from generator.cli.output import Terminal
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import GeneratorError
 
     workspace = load(root)

@@ -11,7 +11,8 @@ import click
 from generator.cli.options import repository_option
 
 if TYPE_CHECKING:
-    from generator.config.model import Model, Workspace
+    from generator.config.model import Model
+    from generator.config.workspace import Workspace
     from generator.files import Comparison
 
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "mode", flag_value="dry-run", help="Write nothing; name what would change.")
 def command(root: Path, into: Path | None, mode: str | None) -> int:
     """Write .github/workflows, k8s/base, k8s/overlays and k8s/reconciler from model.yaml."""
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import InvalidInput
     from generator.files import apply, refuse_foreign
     from generator.validate import workspace_problems

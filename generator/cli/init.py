@@ -119,7 +119,7 @@ def _lock_and_generate(path: Path, no_lock: bool) -> None:
     steps = [(generate.command, {"root": path, "mode": None})]
     if not no_lock:
         steps.insert(0, (lock.command, {"root": path, "model_name": None}))
-    from generator.config.model import load
+    from generator.config.workspace import load
 
     load(path)
     for step, arguments in steps:
@@ -130,7 +130,7 @@ def _lock_and_generate(path: Path, no_lock: bool) -> None:
 
 
 def _next_steps(path: Path, answers: Answers) -> None:
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.scaffold import PLACEHOLDER_ACCOUNT
 
     steps = [f"cd {shlex.quote(str(path))}"] if str(path) != "." else []

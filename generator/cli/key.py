@@ -34,7 +34,7 @@ def command(name: str, root: Path, model_name: str | None, as_json: bool) -> Non
     The key is printed once and stored nowhere: give it to the client. The cluster gets its SHA-256, from which
     nobody finds the key. NAME stands in the server's log beside each of the client's requests.
     """
-    from generator.config.model import load
+    from generator.config.workspace import load
 
     model = load(root).model(model_name)
     secrets = _secrets(model)

@@ -18,7 +18,7 @@ def command(root: Path, model_name: str | None) -> None:
 
     from generator.adapters.uv import Uv
     from generator.cli.output import Terminal
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.disk import write_atomically
     from generator.training.lock import lock_text
 

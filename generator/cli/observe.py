@@ -26,7 +26,7 @@ def command(environment: str, since: str | None, root: Path, model_name: str | N
     the rollout failed or was not done in time (deploy.observe.timeout in model.yaml).
     """
     from generator.cli.output import Terminal, failure_summarised, hand_on, summarise
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import GeneratorError
     from generator.observing import observe_head
     from generator.wiring import pushing

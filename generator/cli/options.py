@@ -25,7 +25,7 @@ tracking_option = click.option(
 
 def complete_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Names of the repository's models, for shell completion: silent where anything is wrong."""
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import GeneratorError
 
     try:
@@ -36,7 +36,7 @@ def complete_models(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 def complete_environments(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Names of the models' environments, for shell completion."""
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import GeneratorError
 
     try:

@@ -67,7 +67,7 @@ def _base(root: Path) -> str:
     """The branch that a pull request goes to on a runner, else the release branch, as origin had it last."""
     if branch := os.environ.get("GITHUB_BASE_REF"):
         return f"origin/{branch}"
-    from generator.config.model import load
+    from generator.config.workspace import load
 
     return f"origin/{load(root).models[0].config.repository.branch}"
 

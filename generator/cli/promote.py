@@ -48,7 +48,7 @@ def _promote(environment: str, version: str | None, root: Path, model_name: str 
     import tempfile
 
     from generator.cli.output import Terminal, failure_summarised
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.delivery.promotion import Asked, promote, propose, source_of
     from generator.promoting import require_approval, shown
     from generator.wiring import World, deployer, request_of, who
@@ -73,7 +73,7 @@ def _refresh(root: Path, model_name: str | None) -> None:
     import tempfile
 
     from generator.cli.output import Terminal, failure_summarised
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.delivery.refreshing import refresh
     from generator.promoting import open_pull_request, shown
     from generator.wiring import World, deployer

@@ -11,7 +11,8 @@ import click
 from generator.cli.options import model_option, repository_option
 
 if TYPE_CHECKING:
-    from generator.config.model import Model, Workspace
+    from generator.config.model import Model
+    from generator.config.workspace import Workspace
     from generator.pruning import Sorted
 
 
@@ -30,7 +31,7 @@ def command(root: Path, model_name: str | None, older_than: str, deletes: bool) 
     from datetime import UTC, datetime
     from functools import partial
 
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.pruning import age_of, open_repository, release_heads, sort_images
 
     age, workspace = age_of(older_than), load(root)
@@ -60,7 +61,7 @@ def _one_a_repository(workspace: Workspace, model_name: str | None) -> list[Mode
 def _head(root: Path, folder: Path, branch: str) -> Workspace:
     """A release branch's head, as origin has it now."""
     from generator.adapters.git import GitRepository
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import GeneratorError
 
     source = GitRepository(root).origin()

@@ -44,7 +44,7 @@ def command(
 
 def _differs(root: Path, model_name: str | None, base: str) -> bool:
     from generator.adapters.git import GitRepository
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.preview.changed import changed_models, common_ancestor
 
     workspace, git = load(root), GitRepository(root)

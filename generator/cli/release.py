@@ -22,7 +22,7 @@ def command(models: tuple[str, ...], root: Path, bump: str, version_text: str | 
     """
     from generator.adapters.git import GitRepository
     from generator.adapters.installation import install_source
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.generate import compare_workspace
     from generator.tagging import check_ready, check_version, next_version
     from generator.version import Version

@@ -35,7 +35,7 @@ def command(root: Path, model_name: str | None, last: bool, into: Path | None, d
     The commit stays the same; it gets the next patch version's tag, which starts the release.
     """
     from generator.cli.output import failure_summarised
-    from generator.config.model import load
+    from generator.config.workspace import load
 
     if sum(map(bool, (last, into, done))) > 1:
         raise click.UsageError("--last, --train and --compare are steps of their own: give one of them")

@@ -44,7 +44,7 @@ def command(
     import tempfile
 
     from generator.cli.output import Terminal, failure_summarised
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.delivery.rollback import rollback
     from generator.wiring import World, deployer
 

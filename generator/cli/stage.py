@@ -25,7 +25,7 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
     """
     from generator.artifacts import Rollout
     from generator.cli.output import Terminal, failure_summarised, hand_on, summarise
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import GeneratorError
     from generator.plan.pipeline import RESUME
     from generator.wiring import World, release_of, run_stage

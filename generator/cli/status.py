@@ -39,7 +39,7 @@ def command(root: Path, model_name: str | None, environment: str | None, as_json
     With --live, say where each stands: training, building, pushing (by GitHub's runs, with a token in GH_TOKEN),
     deploying, deployed or failed (by the cluster), since when, and its address. Ends with 1 where one failed.
     """
-    from generator.config.model import load
+    from generator.config.workspace import load
 
     chosen = _chosen(ways)
     workspace = load(root)

@@ -10,7 +10,7 @@ import click
 from generator.cli.options import repository_option
 
 if TYPE_CHECKING:
-    from generator.config.model import Workspace
+    from generator.config.workspace import Workspace
     from generator.errors import Problem
 
 
@@ -30,7 +30,7 @@ def command(root: Path, base: str | None, ledgers: bool) -> None:
     """
     from generator.adapters.installation import install_source
     from generator.cli.patches import patch_findings
-    from generator.config.model import load
+    from generator.config.workspace import load
     from generator.errors import InvalidInput
     from generator.validate import workspace_problems
 

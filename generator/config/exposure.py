@@ -22,10 +22,13 @@ def _in_full(value: object) -> object:
     return value if isinstance(value, dict) else {"name": t.named(value)}
 
 
+_HOST = "Host name, another in each environment: `{name}` is the model's and `{environment}` the environment's."
+
+
 class Ingress(Section):
     """An Ingress for the service."""
 
-    host: t.Host = Field(description="Host name.")
+    host: t.Host = Field(description=_HOST)
     tls: bool = Field(True, description="Serve TLS with the secret `<model>-inference-tls`.")
     class_name: t.KubernetesName | None = Field(
         None, alias="class", description="Ingress class; default: the cluster's."
@@ -46,7 +49,7 @@ class Ingress(Section):
 class Gateway(Section):
     """An HTTPRoute of the Gateway API for the service. TLS is the Gateway's own."""
 
-    host: t.Host = Field(description="Host name.")
+    host: t.Host = Field(description=_HOST)
     name: t.KubernetesName = Field(description="Name of the Gateway.")
     namespace: t.Namespace = Field(description="The Gateway's namespace; it must let routes of the model's in.")
     listener: t.KubernetesName | None = Field(

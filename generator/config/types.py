@@ -194,11 +194,13 @@ ColumnType = Annotated[
         10,
     ),
 ]
+_IN_HOST = r"([a-z0-9]|\{name\}|\{environment\})"
+_LABEL = rf"{_IN_HOST}(({_IN_HOST}|-)*{_IN_HOST})?"
 Host = Annotated[
     str,
     Matching(
-        r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-        "a lower-case host name with a dot",
+        rf"({_LABEL}\.)+{_LABEL}",
+        "a lower-case host name with a dot; {name} and {environment} may be in it",
         253,
     ),
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from generator.config.addresses import commit_url
-from generator.config.model import Model, load, workload
+from generator.config.model import Model, workload
+from generator.config.workspace import load
 from generator.delivery.landing import Deployer, Landed
 from generator.disk import write_atomically
 from generator.errors import GeneratorError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.doctor import aws, cluster, files, github, machine, repository, tracking
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
 from generator.errors import GeneratorError

@@ -13,7 +13,7 @@ from generator.bootstrap.github_environments import WantedEnvironment, wanted_en
 from generator.bootstrap.github_notes import MAKE_KEY
 from generator.bootstrap.github_people import Wishes
 from generator.bootstrap.github_rules import IN_THE_WAY, unpinned
-from generator.config.model import Workspace
+from generator.config.workspace import Workspace
 from generator.doctor.finding import Finding, Findings, Severity, Subject, in_two, not_checked
 from generator.errors import GeneratorError
 from generator.plan import pins

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from generator.adapters.git import GitRepository
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.errors import GeneratorError
 
 _SHARED = ("k8s/", "templates/")  # but for what has a model's name below it

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from generator.adapters.git import GitRepository
 from generator.adapters.installation import install_source
-from generator.config.model import Model, Workspace, load
+from generator.config.model import Model
+from generator.config.workspace import Workspace, load
 from generator.errors import GeneratorError, InvalidInput
 from generator.generate import compare_workspace
 from generator.patches import checking

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from generator.adapters.harness import MlflowHarness
 from generator.adapters.uv import Uv
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import GeneratorError
 from generator.ports import Environments, Harness, Reporter
 from generator.serving.naming import RegisteredName, RunName, parse

@@ -10,7 +10,8 @@ from pathlib import Path
 from generator.adapters.git import GitRepository
 from generator.adapters.github import connect
 from generator.chain.sources import cluster_of, named_cluster
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import GeneratorError
 from generator.generate import ledgers
 from generator.ledger import Ledger

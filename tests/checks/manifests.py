@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.adapters.kustomize import installed
-from generator.config.model import load
+from generator.config.workspace import load
 from tests.templates.manifests import build_all, reconciler_objects, schema_problems
 
 

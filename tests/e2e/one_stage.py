@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generator.adapters.folder_registry import FolderRegistry
 from generator.adapters.process_engine import ProcessEngine
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.plan.pipeline import Stage
 from generator.release import Release
 from generator.store import Store

@@ -20,7 +20,8 @@ from threading import Thread
 from typing import Any
 
 from generator.adapters.kubectl import Kubectl
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.disk import write_atomically
 from generator.ledger import read_ledger
 from generator.overlay import with_image

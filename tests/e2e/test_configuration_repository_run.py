@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from generator.artifacts import PublishedImage, Record
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.ledger import read_ledger
 from tests import parts
 from tests.e2e import test_train_forms as forms

@@ -17,7 +17,7 @@ import pytest
 
 from generator.adapters.git import GitRepository
 from generator.artifacts import PublishedImage, Record
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.delivery.landing import Deployer
 from generator.errors import GeneratorError
 from generator.generate import refresh_overlay

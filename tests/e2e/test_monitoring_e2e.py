@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.dashboard.load import Phase, send
 from benchmarks.dashboard.prometheus import Prometheus, board_of, scraping
-from generator.config.model import load
+from generator.config.workspace import load
 from tests import parts
 from tests.generator.workspaces import model_yaml, write
 from tests.inference.conftest import saved, wait_until

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from generator.artifacts import PublishedImage, Record
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.ledger import Ledger, read_ledger
 from generator.version import Version
 from tests.generator.repositories import commit_all, git

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.adapters.installation import install_source
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.doctor.examining import examine, subject_of
 from generator.doctor.finding import Finding
 from generator.files import apply

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.artifacts import GateReport, Golden, RegisteredModel, TrainedModel
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.disk import file_sha256, folder_sha256
 from generator.release import Release
 from generator.stages.package import Ingredients

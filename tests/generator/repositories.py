@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from generator.config.model import Workspace
+from generator.config.workspace import Workspace
 from generator.files import apply
 from generator.generate import compare_workspace
 

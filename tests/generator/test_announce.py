@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.artifacts import OverlayCommit, Rollout
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.store import Store
 from tests.generator.chat import SECRET, Chat
 from tests.generator.github.answers import refused

@@ -15,7 +15,7 @@ from generator.adapters.aws import GITHUB_ISSUER
 from generator.bootstrap.aws_facts import Cluster, Found, Wanted, check_boundary, cluster_from, place_of
 from generator.bootstrap.aws_plan import TEMPLATE, plan_aws
 from generator.bootstrap.identity import identity_of
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.errors import GeneratorError
 from generator.render import data_text
 from tests.generator.aws_parts import REGION, REPOSITORY, Account, account, root_model

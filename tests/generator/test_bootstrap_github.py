@@ -15,8 +15,9 @@ from generator.bootstrap.github import Proposal, address_of, carry_out, propose
 from generator.bootstrap.github_environments import wanted_environments
 from generator.bootstrap.github_people import Wishes
 from generator.bootstrap.github_rules import BRANCH, PULLS, TAGS
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
 from generator.config.schema import Deploy, Environment, Push
+from generator.config.workspace import Workspace
 from generator.delivery.approval import approval_problem
 from generator.errors import GeneratorError
 from generator.plan.workflows import REQUIRED_CHECK

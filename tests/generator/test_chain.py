@@ -17,7 +17,7 @@ from generator.adapters.git import GitRepository
 from generator.chain.follow import follow
 from generator.chain.link import Link, Standing, first_broken
 from generator.chain.recorded import Records
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.errors import GeneratorError
 from generator.generate import ledgers
 from generator.plan.reconciler import applying

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.errors import GeneratorError, InvalidInput
 from generator.version import Version
 from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
@@ -173,6 +174,58 @@ def test_contradictions(tmp_path: Path, more: str, message: str) -> None:
 def test_two_environments_in_one_namespace(tmp_path: Path, namespaces: str) -> None:
     with pytest.raises(InvalidInput, match="model.yaml: two environments would be in the namespace"):
         write(tmp_path, model_yaml(f"deploy: {{environments: {namespaces}}}\n"))
+
+
+INGRESS = "ingress: {host: x.example.com}"
+GATEWAY = "gateway: {host: x.example.com, name: public, namespace: infra}"
+
+
+@pytest.mark.parametrize(
+    "environments", [f"{{a: , b: {{serve: {{ingress: , {GATEWAY}}}}}}}", f"{{b: {{serve: {{{GATEWAY}}}}}, a: }}"]
+)
+def test_two_environments_at_one_host(tmp_path: Path, environments: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, model_yaml(f"serve: {{{INGRESS}}}\ndeploy: {{environments: {environments}}}\n"))
+    (said,) = str(refused.value).splitlines()
+    late, early = re.findall(r"churn in (\w)", said)
+    assert said == (
+        f"model.yaml: churn in {late} would answer at x.example.com, as churn in {early} does; give one another host: "
+        "with {environment} in it, or {name} in tagship.yaml, it is each one's own"
+    )
+
+
+def test_one_host_for_two_ways_in_or_several_clusters(tmp_path: Path) -> None:
+    """While one moves from an Ingress to a Gateway, and where a name leads to the nearest of several regions."""
+    deploy = "deploy: {engine: argocd, environments: {live: {clusters: {eu: , us: {name: x}}}}}"
+    write(tmp_path, model_yaml(f"serve: {{{INGRESS}, {GATEWAY}}}\n{deploy}\n"))
+
+
+def test_a_host_has_places_for_the_model_and_the_environment(tmp_path: Path) -> None:
+    serve = "serve: {ingress: {host: '{name}.{environment}.example.com'}}\n"
+    live = "live: {serve: {gateway: {host: '{name}-x.example.com', name: public, namespace: infra}}}"
+    for model in write_many(
+        tmp_path, {"a": serve, "b": serve}, f"deploy: {{environments: {{staging: , {live}}}}}\n"
+    ):
+        assert [target.serve.ingress.host for target in model.targets if target.serve.ingress] == [
+            f"{model.name}.staging.example.com",
+            f"{model.name}.live.example.com",
+        ]
+
+
+@pytest.mark.parametrize(
+    "host", ["{name}", "{model}.example.com", "{name.example.com", "a.{name}-", "-{name}.a", "A.b"]
+)
+def test_a_host_with_another_place_or_none_for_a_dot(tmp_path: Path, host: str) -> None:
+    with pytest.raises(InvalidInput, match=r"host must be a lower-case host name with a dot; \{name\} and"):
+        write(tmp_path, model_yaml(f"serve: {{ingress: {{host: '{host}'}}}}\n"))
+
+
+def test_two_models_at_one_host(tmp_path: Path) -> None:
+    text = f"serve: {{{INGRESS}}}\n"
+    with pytest.raises(
+        InvalidInput, match="models/b/model.yaml: b in production would answer at x.example.com, as a"
+    ):
+        write_many(tmp_path, {"a": text, "b": text})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from generator.adapters.ecr_repository import StoredImage
 from generator.artifacts import Rollout
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.delivery.promotion import compare_link
 from generator.errors import GeneratorError, InvalidInput
 from generator.plan.overlays import plan_kubernetes

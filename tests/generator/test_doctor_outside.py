@@ -16,7 +16,7 @@ import pytest
 from generator.adapters.github import connect
 from generator.bootstrap.github import carry_out, propose
 from generator.bootstrap.github_people import Wishes
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.doctor.finding import Finding, Severity
 from tests import parts
 from tests.generator.aws_parts import REGION, Account, account, root_model

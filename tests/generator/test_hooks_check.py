@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.errors import InvalidInput
 from generator.training.hooks_check import hooks_problems
 from tests.generator import workspaces

@@ -17,7 +17,8 @@ from generator.adapters.index_files import IndexFiles, login_of
 from generator.adapters.indexes import index_at, variables
 from generator.adapters.uv import Uv
 from generator.bootstrap.github_environments import wanted_environments
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import GeneratorError, InvalidInput, Unreachable
 from generator.image.context import Content, write_context
 from generator.ports import PackageIndex

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.config.model import Model
 from generator.config.schema import Deploy, Environment, Push, ServeOverride
 from generator.config.types import Section
 from generator.errors import InvalidInput
@@ -45,13 +46,16 @@ DEPLOYS = (
 @pytest.mark.parametrize("text", DEPLOYS)
 def test_it_means_what_it_would_in_the_model_itself(tmp_path: Path, text: str) -> None:
     """Left out of model.yaml, and repeated there word for word, too."""
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    alone.mkdir()
-    shared.mkdir()
-    (own,) = write_many(alone, {"a": text})
-    inherits, repeats = write_many(shared, {"a": "", "b": text}, text)
-    assert inherits == own
-    assert repeats.targets == write_many(alone, {"b": text}).model("b").targets
+    places = iter(tmp_path / name for name in ("alone", "inherits", "repeats"))
+
+    def one(own: str, shared: str = "") -> Model:
+        (place := next(places)).mkdir()
+        (model,) = write_many(place, {"a": own}, shared)
+        return model
+
+    alone = one(text)
+    assert one("", text) == alone
+    assert one(text, text).targets == alone.targets
 
 
 def test_every_key_of_deploy_is_among_them() -> None:

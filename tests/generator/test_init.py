@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.training.script_check import script_problems
 from tests.generator.repositories import git
 from tests.generator.test_cli import files, generator

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import GeneratorError, InvalidInput, Unresolvable
 from generator.training.lock import BOOSTING, CONVERSION, DEFAULT_MLFLOW, lock_problems, lock_text
 from tests.generator import workspaces

@@ -10,7 +10,7 @@ import pytest
 
 from generator.adapters.installation import install_source
 from generator.adapters.kustomize import Kustomize
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.configuration import configuration_problems, sources
 from generator.errors import GeneratorError
 from generator.files import apply

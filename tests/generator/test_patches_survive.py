@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.files import apply
 from generator.generate import compare_workspace
 from tests import parts

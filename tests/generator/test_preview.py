@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from generator.adapters.git import GitRepository
 from generator.adapters.kustomize import Kustomize
 from generator.artifacts import BuiltImage, Check, GateReport, Golden, Record, Served, TrainedModel
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
 from generator.files import apply

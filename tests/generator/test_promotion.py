@@ -11,7 +11,7 @@ from generator.adapters.kustomize import installed
 from generator.bootstrap.github import carry_out
 from generator.bootstrap.github import propose as propose_settings
 from generator.bootstrap.github_people import Wishes
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.delivery.evidence import evidence_text
 from generator.delivery.promotion import Asked, Promotion, promote, promotion_branch, propose
 from generator.delivery.rollback import Wanted, rollback

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.ecr_repository import StoredImage
-from generator.config.model import Workspace, load
+from generator.config.workspace import Workspace, load
 from generator.errors import GeneratorError, InvalidInput
 from generator.generate import ledgers
 from generator.ledger import Entry, Ledger

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.delivery.promotion import Asked, promote, promotion_branch
 from generator.delivery.refreshing import Refreshed, refresh
 from tests.generator.github.server import GitHubServer

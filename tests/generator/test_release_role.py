@@ -15,7 +15,7 @@ import pytest
 
 from generator.adapters.ecr import EcrRegistry
 from generator.config.ecr import Ecr
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.plan.workflows import PUBLISH_ENVIRONMENT, TRAIN_ENVIRONMENT
 from tests.generator.aws_parts import REGION, REPOSITORY, Account, account, root_model
 from tests.generator.workspaces import write

@@ -10,7 +10,7 @@ import pytest
 
 from generator.adapters.git import GitRepository
 from generator.artifacts import Golden, OverlayCommit, Record, TrainedModel
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.retraining import last_release, no_release, train_again
 from generator.stages.deploy import deploy
 from generator.store import Store

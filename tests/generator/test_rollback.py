@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.delivery.rollback import RolledBack, Wanted, rollback
 from generator.errors import GeneratorError
 from generator.ledger import Ledger, read_ledger

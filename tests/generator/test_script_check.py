@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.training.script_check import read_script, script_problems
 from tests.generator import workspaces
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from generator.adapters.harness import MlflowHarness
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import GeneratorError
 from generator.image.context import release_facts
 from generator.plan.pipeline import Stage

@@ -12,7 +12,8 @@ from generator.adapters.git import GitRepository
 from generator.adapters.harness import MlflowHarness
 from generator.adapters.supervisor import ProcessSupervisor
 from generator.artifacts import TrainedModel
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.ports import Environments, Reporter
 from generator.release import Release
 from generator.stages.train import Trainer, train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generator.config.model import Workspace, load
+from generator.config.workspace import Workspace, load
 
 SMALLEST = """\
 version: 1

@@ -13,7 +13,8 @@ from kubernetes_validate.utils import all_versions
 from packaging.version import Version
 
 from generator.adapters.kustomize import Kustomize
-from generator.config.model import Model, Workspace, load
+from generator.config.model import Model
+from generator.config.workspace import Workspace, load
 from generator.disk import write_atomically
 from generator.files import apply
 from generator.generate import compare_kubernetes

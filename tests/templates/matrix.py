@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from generator.config.model import Workspace, load
+from generator.config.workspace import Workspace, load
 from generator.yamlio import parse
 from tests.generator.workspaces import SMALLEST, SCRIPT
 from tests.templates.manifests import Object, generate, note_release

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.files import apply
 from generator.generate import compare_check, compare_home
 from tests.generator.configurations import INSTALL

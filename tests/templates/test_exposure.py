@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.errors import InvalidInput
 from tests import parts
 from tests.generator.workspaces import model_yaml, write, write_many

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from generator.config.model import Model, Workspace
+from generator.config.model import Model
+from generator.config.workspace import Workspace
 from generator.config.schema import ModelFile
 from generator.ledger import Ledger
 from generator.plan.overlays import plan_base, plan_kubernetes

@@ -14,7 +14,8 @@ import yaml
 
 from generator.config.alerts import Alerts
 from generator.config.load import load_model
-from generator.config.model import Model, load
+from generator.config.model import Model
+from generator.config.workspace import load
 from generator.errors import InvalidInput
 from generator.plan.alerts import RULES
 from generator.plan.dashboard import PANELS

@@ -9,7 +9,7 @@ import pytest
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.overlay import image_problems
 from tests import parts
 from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many

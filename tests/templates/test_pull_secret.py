@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.errors import InvalidInput
 from tests import parts
 from tests.generator.workspaces import model_yaml, write, write_many

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.config.model import load
+from generator.config.workspace import load
 from generator.disk import write_atomically
 from generator.errors import InvalidInput
 from generator.ledger import Ledger

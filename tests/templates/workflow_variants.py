@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generator.config.model import Workspace, load
+from generator.config.workspace import Workspace, load
 from generator.plan.workflows import plan_workflows
 from generator.render import text_of
 from generator.yamlio import parse

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from generator.config.model import load
+from generator.config.workspace import load
 from inference.access.gate import PAGES, PROBES
 from inference.access.keys import MOST_KEYS, Keys
 from inference.access.rate import MOST_BUCKETS
