@@ -20,7 +20,9 @@ def shown() -> dict[str, str]:
     """Blocks with nothing but sections of model.yaml, by page and place in it."""
     found = {}
     for page in PAGES:
-        for place, text in enumerate(re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)):
+        for place, text in enumerate(
+            re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        ):
             parts = list(yaml.safe_load_all(text))
             if len(parts) == 1 and isinstance(parts[0], dict) and set(parts[0]) <= SECTIONS:
                 found[f"{page.stem}-{place}"] = text
