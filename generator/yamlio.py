@@ -76,16 +76,16 @@ def _decode(raw: bytes, shown: str) -> str:
 
 def parse(text: str, shown: str) -> Document:
     """`text` as a document; see `read`."""
-    found = parse_all(text, shown, limit=1)
+    found = parse_all(text, shown, alone=True)
     return found[0] if found else Document(shown, None)
 
 
-def parse_all(text: str, shown: str, *, limit: int | None = None) -> list[Document]:
-    """Each document of `text`, with its places in the whole of it; raises where there are more than `limit`."""
+def parse_all(text: str, shown: str, *, alone: bool = False) -> list[Document]:
+    """Each document of `text`, with its places in the whole of it; `alone` refuses a second one."""
     _refuse_aliases(text, shown)
     yaml = YAML(typ="safe", pure=True)
     try:
-        nodes = list(yaml.compose_all(io.StringIO(text))) if limit is None else [yaml.compose(io.StringIO(text))]
+        nodes = [yaml.compose(io.StringIO(text))] if alone else list(yaml.compose_all(io.StringIO(text)))
     except MarkedYAMLError as error:
         raise InvalidInput([_syntax_problem(error, shown)]) from error
     except (YAMLError, ValueError) as error:

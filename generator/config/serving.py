@@ -18,7 +18,14 @@ def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
     yield from _scraping(config)
     yield from _alerting(config)
     for path, serve in places:
-        if serve.pull_secret is not None and ecr_of(config.image.registry) is None:
+        if serve.pull_secret is None:
+            continue
+        if serve.pull_secret.key == f"{config.name}-pull":
+            message = (
+                f"key: {serve.pull_secret.key} is where the login is kept; name the access key's Secret otherwise"
+            )
+            yield (*path, "pull_secret", "key"), message
+        if ecr_of(config.image.registry) is None:
             message = (
                 f"pull_secret is for ECR, and image.registry is {config.image.registry}: leave it out, and name a "
                 "pull secret of your own in a patch of the overlay (docs/pull-secret.md)"

@@ -271,6 +271,7 @@ def test_an_image_of_ones_own_and_a_role_of_ones_own_arrive(tmp_path: Path) -> N
 
 
 REFUSED = [
+    ("pull_secret: {through: cronjob, key: churn-pull}", "key: churn-pull is where the login is kept", REGISTRY),
     ("pull_secret: cronjob", "pull_secret is for ECR, and image.registry is ghcr.io", "ghcr.io"),
     ("pull_secret: {through: cronjob, image: 'python:3.13'}", "must be an image by its digest", REGISTRY),
     ("pull_secret: {through: cronjob, role: 'arn:aws:iam::1:role/r'}", "must be the ARN of an IAM role", REGISTRY),
