@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[1] / ".ci/run"
+HERE = ("sshd", "ssh", "chromium", "wrk", "jq", "curl", "openssl", "promtool", "kube-score")
 
 
 def script(path: Path, body: str) -> None:
@@ -18,21 +18,29 @@ def script(path: Path, body: str) -> None:
     path.chmod(0o755)
 
 
-def run(tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "true") -> tuple[int, list[str], str]:
-    """The exit code, what was called in order, and what was said, with `make` and a test bed that end as told."""
+def run(
+    tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "true", absent: str = ""
+) -> tuple[int, list[str], str]:
+    """The exit code, what was called in order, and what was said, with `make` and a test bed that end as told.
+
+    The machine has what `.ci/run` needs in HERE, but for the program that is `absent`.
+    """
     calls, state = tmp_path / "calls", tmp_path / "state"
     for name, body in (("install", "true"), ("up", up), ("down", down)):
         script(tmp_path / "testbed" / name, f'echo "{name} $*" >>{calls}; {body}')
     script(tmp_path / "bin/make", f'echo "make $*${{REQUIRE_E2E:+ with parts}}" >>{calls}; {make}')
     script(tmp_path / "bin/docker", f'echo "docker $1 $2" >>{calls}')
-    for name in ("promtool", "kube-score"):
+    for name in {*HERE} - {absent}:
         script(tmp_path / "bin" / name, "true")
+    script(tmp_path / "bin/apt-get", f'echo "apt-get $*" >>{calls}')
+    for name in ("bash", "dirname", "tail", "grep", "cat", "sort", "xargs", "find", "id", "df", "sed"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
     state.mkdir()
     (state / "env").write_text("export FROM_THE_TESTBED=yes\n")
     (tmp_path / "project/.ci").mkdir(parents=True)
     shutil.copy(RUN, tmp_path / "project/.ci/run")
     environment = {
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "PATH": str(tmp_path / "bin"),
         "HOME": str(tmp_path),
         "TESTBED": str(tmp_path / "testbed"),
         "TESTBED_STATE": str(state),
@@ -53,6 +61,17 @@ def test_what_ci_calls_in_order(tmp_path: Path) -> None:
         "make check",
         "make test with parts",
         "down",
+    ]
+
+
+@pytest.mark.parametrize(("absent", "package"), [("wrk", "wrk"), ("ssh", "openssh-client")])
+def test_what_a_clean_machine_lacks_is_installed_first(tmp_path: Path, absent: str, package: str) -> None:
+    code, calls, said = run(tmp_path, absent=absent)
+    assert code == 0, said
+    assert calls[:3] == [
+        "apt-get update -qq",
+        f"apt-get install -qq --no-install-recommends {package}",
+        "install cluster",
     ]
 
 
