@@ -139,13 +139,15 @@ class Place:
         found: Failure = eventually(f"{version} is refused", lambda: self.failure(version))
         return found
 
-    def refresh(self) -> None:
-        """A run now, by the command that the generated file tells a person."""
+    def refresh(self) -> str:
+        """What a run now logs, by the command that the generated file tells a person."""
         lines = (self.root / "k8s/reconciler/production.yaml").read_text().splitlines()
         (command,) = (line.removeprefix("#").strip() for line in lines if " create job " in line)
         made = subprocess.run(["sh", "-c", f"{command} -o name"], capture_output=True, text=True, timeout=60)
         assert made.returncode == 0, f"{command}: {made.stderr}"
-        self.kubectl("wait", "--for=condition=complete", made.stdout.strip(), f"--timeout={SECONDS}s")
+        job = made.stdout.strip()
+        self.kubectl("wait", "--for=condition=complete", job, f"--timeout={SECONDS}s")
+        return self.kubectl("logs", job)  # the next run takes it away
 
     def serves(self, version: str) -> bool:
         self.kubectl("rollout", "status", f"deployment/{self.deployment}", f"--timeout={SECONDS}s")
