@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -61,6 +62,9 @@ def pytest_configure() -> None:
         "GIT_CONFIG_NOSYSTEM": "1",
     }
     sys.addaudithook(_refuse_strangers)
+    # A shell starts what goes to the background deaf to Ctrl-C, and all that it starts; tests interrupt commands.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

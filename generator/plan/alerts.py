@@ -180,7 +180,8 @@ def _limits(target: Target) -> dict[str, object]:
     """By key; None where somebody wants no such alert, and `` for those that have no threshold."""
     given = target.serve.alerts.model_dump(exclude={"runbook"})
     pods = target.serve.autoscaling.min if target.serve.autoscaling else target.serve.replicas
-    return {**given, "age": target.serve.alerts.max_age_seconds, "pods": pods, "": ""}
+    # One that is missing of one is ModelDown: a count of nothing is no number.
+    return {**given, "age": target.serve.alerts.max_age_seconds, "pods": pods if pods > 1 else None, "": ""}
 
 
 def _runbook(model: Model, target: Target) -> str | None:

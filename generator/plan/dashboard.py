@@ -182,8 +182,16 @@ def file_name(model: Model, target: Target) -> str:
 
 
 def _panel(number: int, panel: Panel, place: dict[str, int], of: str) -> dict[str, Any]:
+    # A figure is that of now: the last one of six hours may be of a version that has gone.
+    now = {"instant": True, "range": False} if panel.kind == "stat" else {}
     targets = [
-        {"refId": chr(ord("A") + index), "datasource": _SOURCE, "expr": query % {"of": of}, "legendFormat": legend}
+        {
+            "refId": chr(ord("A") + index),
+            "datasource": _SOURCE,
+            "expr": query % {"of": of},
+            "legendFormat": legend,
+            **now,
+        }
         for index, (query, legend) in enumerate(panel.queries)
     ]
     return {

@@ -16,8 +16,6 @@ from generator.config.model import Model, Target
 IMAGE = (
     "public.ecr.aws/docker/library/python@sha256:ffb752e139c0a19692a43af8d8523b274222dd68eebad5d583b45c2201c6e30a"
 )
-# Where Flux brings the Secret, it must not take the login away that was written meanwhile.
-_KEEP = {"flux": "kustomize.toolkit.fluxcd.io/ssa: IfNotPresent"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,6 @@ class Pull:
     image: str  # of the CronJob, without tag and digest
     digest: str
     config: str  # Docker's, with External Secrets' places for user and password
-    keep: str | None
     refresh: str  # the command that fetches a login now, under a name that no Job has had
     first: bool  # whether a Job fetches the first login
 
@@ -72,7 +69,6 @@ def pull_of(model: Model, target: Target) -> Pull | None:
         image=re.sub(r":[^/:]+$", "", image),
         digest=digest,
         config=json.dumps({"auths": {registry: login}}),
-        keep=_KEEP.get(engine),
         refresh=f"kubectl -n {target.namespace} create job --from=cronjob/{name} {name}-$(date +%s)",
         first=given.through == "cronjob" and engine != "none",
     )

@@ -76,7 +76,7 @@ def plan_reconciler(model: Model, neighbours: Iterable[Model] = ()) -> tuple[Pla
     """One file an environment, which a person, or their app of apps, applies once; with clusters two.
 
     With the engine `none` it holds the namespace, whose Pod Security labels somebody must own, and the right to
-    change a pull secret: nothing else.
+    write a pull secret: nothing else.
     A namespace that `neighbours` share is declared by the first of them. Raises InvalidInput where
     repository.url is missing, or where two objects would have one name.
     """
@@ -175,9 +175,17 @@ def _values(model: Model, target: Target) -> dict[str, object]:
         "secret": f"{model.name}-git" if url and url.startswith("ssh://") else None,
         "deployment": workload(model.name),
         "autoscaling": target.serve.autoscaling is not None,
+        "patience": f"{_minutes(target)}m",
+        "first_pull": (pull := pull_of(model, target)) is not None and pull.first,
         "model": model.name,
         "observer": _observer(model, target),
     }
+
+
+def _minutes(target: Target) -> int:
+    """For Flux to see a release healthy: its pods come one after the other, mostly within a minute each."""
+    scaling = target.serve.autoscaling
+    return min(10, 1 + max(1, scaling.min if scaling else target.serve.replicas))
 
 
 def _observer(model: Model, target: Target) -> dict[str, object] | None:

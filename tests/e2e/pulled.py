@@ -156,8 +156,11 @@ class Place:
     def running(self) -> str:
         return self.kubectl("get", "pods", "-l", "app.kubernetes.io/name=inference", "-o", "jsonpath={..imageID}")
 
-    def secret(self) -> dict[str, Any]:
-        data = json.loads(self.kubectl("get", "secret", f"{self.model.name}-pull", "-o", "json"))["data"]
+    def secret(self) -> dict[str, Any] | None:
+        found = self.kubectl("get", "secret", f"{self.model.name}-pull", "-o", "json", "--ignore-not-found")
+        if not found:
+            return None
+        data = json.loads(found)["data"]
         return dict(json.loads(base64.b64decode(data[".dockerconfigjson"])))
 
     def may(self, verb: str, what: str) -> None:

@@ -203,6 +203,7 @@ def _tell(story: Story, address: str, folder: Path) -> None:
     for version, (_kind, entrypoint) in BROKEN.items():
         story.seen[version] = _broken_release(story, folder / version, version, entrypoint)
     story.seen["after all"] = story.running("staging")
+    _lose_a_namespace(story, address)
     _lose_everything(story, address)
 
 
@@ -308,6 +309,17 @@ def _broken_release(story: Story, folder: Path, version: str, entrypoint: list[s
         "again": again,
         "late": late,
     }
+
+
+def _lose_a_namespace(story: Story, address: str) -> None:
+    """Argo CD goes on following it, and needs the namespace alone."""
+    story.cluster.kubectl("delete", "namespace", "churn-staging", "--timeout=120s")
+    _apply(story, "staging", address)
+    current = story.ledger("staging").current
+    assert current is not None
+    wanted = {current.digest}
+    eventually(f"staging runs {wanted} again", lambda: story.running("staging") == wanted)
+    story.seen["namespace restored"] = story.running("staging")
 
 
 def _lose_everything(story: Story, address: str) -> None:
@@ -441,8 +453,9 @@ def test_status_proves_the_whole_chain(story: Story) -> None:
         assert {"tag", "commit", "digest", "overlay", "reconciler", "deployment", "pods", "answer"} <= set(seen)
 
 
-def test_an_empty_cluster_and_git_give_back_what_ran(story: Story) -> None:
+def test_an_empty_namespace_or_cluster_and_git_give_back_what_ran(story: Story) -> None:
     wanted = {name: {story.ledger(name).current.digest} for name in ENVIRONMENTS}  # type: ignore[union-attr]
+    assert story.seen["namespace restored"] == wanted["staging"]
     assert story.seen["restored"] == wanted
     assert story.seen["answered after"]["predictions"] == pytest.approx(story.golden["predictions"])
 

@@ -194,7 +194,7 @@ def test_a_renamed_model_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_bug_says_that_it_is_one(tmp_path: Path) -> None:
-    code = "import sys; sys.argv = ['generator', 'status']\nimport generator.config.model as m; del m.load\n"
+    code = "import sys; sys.argv = ['generator', 'status']\nimport generator.config.workspace as m; del m.load\n"
     code += "from generator.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 3
@@ -203,7 +203,7 @@ def test_a_bug_says_that_it_is_one(tmp_path: Path) -> None:
 
 
 def test_what_the_machine_refuses_is_no_bug(tmp_path: Path) -> None:
-    code = "import sys, errno; sys.argv = ['generator', 'status']\nimport generator.config.model as m\n"
+    code = "import sys, errno; sys.argv = ['generator', 'status']\nimport generator.config.workspace as m\n"
     code += "def load(root): raise OSError(errno.ENOSPC, 'No space left on device', '/somewhere/file')\n"
     code += "m.load = load\nfrom generator.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)

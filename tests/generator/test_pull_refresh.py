@@ -229,9 +229,16 @@ def test_the_secret_is_patched_through_tls_with_the_accounts_token(
         except refresh.Failed as error:
             said = str(error)
     method, path, headers, body = server.asked
-    assert (method, path) == ("PATCH", "/api/v1/namespaces/churn/secrets/churn-pull")
+    assert (method, path) == (
+        "PATCH",
+        "/api/v1/namespaces/churn/secrets/churn-pull?fieldManager=tagship&force=true",
+    )
+    assert headers["Content-Type"] == "application/apply-patch+yaml"
     assert headers["Authorization"] == "Bearer a.clusters.token"
-    assert json.loads(body) == {"data": {".dockerconfigjson": base64.b64encode(b"{}").decode()}}
+    sent = json.loads(body)
+    assert (sent["kind"], sent["metadata"]["name"]) == ("Secret", "churn-pull")
+    assert sent["type"] == "kubernetes.io/dockerconfigjson"
+    assert sent["data"] == {".dockerconfigjson": base64.b64encode(b"{}").decode()}
     assert said.endswith(says)
     assert bool(said) == bool(says)
     assert "a.clusters.token" not in said

@@ -125,6 +125,15 @@ def test_a_load_balancers_annotations_and_sources_are_a_patch_that_stays(tmp_pat
     assert PATCH in (Path(__file__).parents[2] / "docs/exposure.md").read_text()
 
 
+@pytest.mark.parametrize(("service", "last"), [("ClusterIP", 10), ("LoadBalancer", 60)])
+def test_a_pod_serves_until_whoever_sends_requests_knows_that_it_goes(
+    tmp_path: Path, service: str, last: int
+) -> None:
+    pod = one(made(tmp_path, f"service: {service}"), "Deployment")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["lifecycle"]["preStop"] == {"sleep": {"seconds": last}}
+    assert pod["terminationGracePeriodSeconds"] == last + 30, "its open requests, and a margin"
+
+
 @pytest.mark.parametrize(
     ("serve", "message"),
     [

@@ -170,7 +170,7 @@ deploy:
     for found in limits:
         assert found.pop("ModelDown").startswith("absent(")
     assert limits[0] == {
-        "ModelPodsMissing": "1", "ModelErrors": "0.001", "ModelSlow": "2", "ModelRefuses": "0.01",
+        "ModelErrors": "0.001", "ModelSlow": "2", "ModelRefuses": "0.01",
         "ModelQueue": "7", "ModelRestarts": "3",
     }  # fmt: skip
     assert limits[1] == {

@@ -31,7 +31,7 @@ EVERYTHING = """\
 serve:
   resources: {requests: {cpu: "1", memory: 1Gi}, limits: {cpu: "2", memory: 2Gi}}
   autoscaling: {min: 3, max: 9, cpu: 60}
-  ingress: {host: churn.example.com}
+  ingress: {host: "{name}.example.com"}
   service: LoadBalancer
   monitoring: true
   strict: true

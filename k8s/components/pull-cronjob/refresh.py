@@ -1,7 +1,8 @@
 """Writes a new login of ECR into a pull secret. It runs in the cluster, with Python's standard library alone.
 
 The login comes from ECR's GetAuthorizationToken, asked with an access key, or as the role that the service
-account's token becomes. The Secret is changed by one PATCH, so the right to read Secrets is not needed.
+account's token becomes. The Secret is made or changed by one PATCH (a server-side apply), so the rights to read
+Secrets, and to make others, are not needed.
 """
 
 from __future__ import annotations
@@ -122,13 +123,19 @@ def write(namespace: str, name: str, config: str) -> None:
     """Puts Docker's configuration into the Secret."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host
-    body = {"data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()}}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "tagship"}},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
+    }
     request = Request(
-        f"https://{host}:{port}/api/v1/namespaces/{namespace}/secrets/{name}",
+        f"https://{host}:{port}/api/v1/namespaces/{namespace}/secrets/{name}?fieldManager=tagship&force=true",
         json.dumps(body).encode(),
         {
             "Authorization": f"Bearer {(CLUSTER / 'token').read_text().strip()}",
-            "Content-Type": "application/merge-patch+json",
+            "Content-Type": "application/apply-patch+yaml",
         },
         method="PATCH",
     )
