@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from generator.config.ecr import ecr_of
 from generator.config.schema import ModelFile
 from generator.yamlio import Document, Path_
 
@@ -40,8 +40,8 @@ def unsupported(config: ModelFile, document: Document) -> Iterator[tuple[Path_, 
 
 def _training_role(config: ModelFile) -> str | None:
     role = config.train.role
-    account = re.match(r"\d{12}(?=\.dkr\.ecr)", config.image.registry)
-    if role and (account is None or account[0] != role.split(":")[4]):
+    ecr = ecr_of(config.image.registry)
+    if role and (ecr is None or ecr.account != role.split(":")[4]):
         return "train.role is supported only in the account of an ECR registry (image.registry) yet: leave it out"
     if role and role == config.image.role:
         return "train.role is the role that publishes (image.role): the script must never have it; name another"

@@ -14,6 +14,7 @@ from pathlib import Path
 from generator.config.model import Model, workload
 from generator.disk import LINKED, linked
 from generator.errors import GeneratorError, InvalidInput, Problem
+from generator.ledger import read_ledger
 from generator.overlay import image_of, image_problems
 from generator.patches.reading import (
     FOLDER,
@@ -28,8 +29,11 @@ from generator.patches.reading import (
 )
 from generator.patches.silent import silent_problems
 from generator.patches.trial import Trial, copied
+from generator.plan.component import WITH_A_RELEASE
 from generator.ports import Renderer
 from generator.yamlio import Document
+
+LATER = "make it a patch with a target (target: {kind: …}), which kustomize passes over until then"
 
 
 @dataclass(frozen=True)
@@ -119,18 +123,28 @@ class _Looked:
                 found.append(self._refused(patch, applied, before, str(error)))
                 continue
             if patch.target is not None and not self.trial.selects(applied, patch.target):
-                found.append(_selects_nothing(patch, before))
+                if not self._is_later(patch.target.get("kind")):
+                    found.append(_selects_nothing(patch, before))
                 continue
             found += silent_problems(patch, before, after)
             before = after
             applied.append(patch.entry)
         return found or self._whole(text)
 
+    def _is_later(self, kind: object) -> bool:
+        """Whether the overlay gets objects of that kind with its first release."""
+        ledger = self.trial.top / self.overlay.path / "release.yaml"
+        unreleased = read_ledger(ledger.read_text(encoding="utf-8"), ledger.name).current is None
+        return unreleased and kind in WITH_A_RELEASE
+
     def _refused(self, patch: Patch, applied: list[Object], before: list[Object], reason: str) -> Problem:
         for count, part in enumerate(patch.parts, start=1):
             try:
                 self.trial.rendered([*applied, patch.upto(count)])
             except GeneratorError as error:
+                kind = part.data.get("kind")
+                if self._is_later(kind):
+                    return part.problem(("kind",), f"there is no {kind} before the first release: {LATER}")
                 return _refused_part(part, before, str(error))
         return patch.problem(
             f"kustomize refuses this patch: {reason}", "path" if "path" in patch.entry else "patch"

@@ -15,6 +15,8 @@ from generator.plan.scaling import scaler_component, scaler_patch, scaling_value
 from generator.plan.startup import startup_values
 
 COMPONENTS = "k8s/components"
+# What an overlay has only with a release in it: rules and autoscalers for pods that there are.
+WITH_A_RELEASE = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "PrometheusRule", "ScaledObject")
 KEYS_FOLDER = "/etc/tagship/api-keys"
 
 

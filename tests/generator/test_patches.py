@@ -15,12 +15,14 @@ from generator.configuration import configuration_problems, sources
 from generator.errors import GeneratorError
 from generator.files import apply
 from generator.generate import compare_home, compare_workspace
-from generator.patches.checking import overlays_of, patch_problems
+from generator.patches.checking import LATER, overlays_of, patch_problems
 from generator.patches.trial import copied
+from generator.plan.component import WITH_A_RELEASE
 from tests import parts
 from tests.generator.configurations import separate
 from tests.generator.test_cli import generator
 from tests.generator.workspaces import model_yaml, write
+from tests.templates.manifests import build, release_all
 
 OVERLAY = "k8s/overlays/production"
 INSTALL = f"pipeline: {{install: git+https://github.com/acme/tagship@{'a' * 40}}}\n"
@@ -42,10 +44,10 @@ spec:
 """
 
 
-def made(root: Path) -> Path:
+def made(root: Path, more: str = "serve: {strict: true}\n") -> Path:
     """A generated repository."""
     parts.need_kustomize()
-    workspace = write(root, model_yaml("serve: {strict: true}\n" + INSTALL))
+    workspace = write(root, model_yaml(more + INSTALL))
     apply(root, compare_workspace(workspace, install=install_source(workspace)))
     return root
 
@@ -174,6 +176,51 @@ def test_a_target_that_selects_nothing_is_not_skipped_silently(root: Path, text:
     assert line.startswith(
         f"{OVERLAY}/kustomization.yaml:39:13: selects no object (kind Deployment, labelSelector app=gone)"
     )
+
+
+AUTOSCALED = "serve: {autoscaling: {}, monitoring: true}\n"
+SLOWLY = """\
+- {op: replace, path: /spec/behavior/scaleDown/stabilizationWindowSeconds, value: 900}
+"""
+
+
+def test_a_target_that_comes_with_the_first_release_waits_for_it(tmp_path: Path) -> None:
+    """docs/scaling.md tells to patch the autoscaler, and production has none before its first promotion."""
+    root = made(tmp_path, AUTOSCALED)
+    patch(root, MINE + "    target: {kind: HorizontalPodAutoscaler}\n", mine=SLOWLY)
+    assert said(root) == []
+    release_all(root)
+    assert said(root) == []
+    (root / OVERLAY / "patches/mine.yaml").write_text(
+        SLOWLY.replace("900", "900}\n- {op: test, path: /kind, value: X")
+    )
+    (problem,) = said(root)
+    assert problem.startswith(f"{OVERLAY}/patches/mine.yaml:2:"), "with the release it is looked at"
+
+
+def test_a_merge_without_a_target_cannot_wait_for_the_first_release(tmp_path: Path) -> None:
+    root = made(tmp_path, AUTOSCALED)
+    text = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: inference}\nspec: {maxReplicas: 5}\n"
+    patch(root, MINE, mine=text)
+    (problem,) = said(root)
+    assert problem == (
+        f"{OVERLAY}/patches/mine.yaml:2:7: there is no HorizontalPodAutoscaler before the first release: {LATER}"
+    )
+    release_all(root)
+    assert said(root) == []
+
+
+def test_what_comes_with_the_first_release_is_known(tmp_path: Path) -> None:
+    keda = "requests: {per_second: 5, through: keda, prometheus: 'http://p:9090'}"
+    found: set[str] = set()
+    for name, scaling in (("hpa", "{}"), ("keda", f"{{{keda}}}")):
+        (folder := tmp_path / name).mkdir()
+        root = made(folder, f"serve: {{autoscaling: {scaling}, monitoring: true}}\n")
+        model = load(root).model(None)
+        before = {item["kind"] for item in build(root, model, "production")}
+        release_all(root)
+        found |= {item["kind"] for item in build(root, model, "production")} - before
+    assert found == set(WITH_A_RELEASE)
 
 
 def test_a_patch_within_the_kustomization_has_its_own_lines_there(root: Path) -> None:
