@@ -101,7 +101,10 @@ def drip(port: int, start: bytes, drop: bytes) -> list[Answer]:
         deadline, found = time.monotonic() + SECONDS, []
         while time.monotonic() < deadline:
             if select.select([connection], [], [], 0.1)[0]:
-                answer = read_answer(stream)
+                try:
+                    answer = read_answer(stream)
+                except ConnectionResetError:  # what dripped after the end was refused
+                    answer = None
                 if answer is None:
                     return found
                 found.append(answer)
