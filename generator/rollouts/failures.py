@@ -29,6 +29,7 @@ from generator.rollouts.kinds import (
 from generator.rollouts.reconciling import Ours, not_applied
 from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, is_ready
 
+_TRIED_STILL = re.compile(r"deadline exceeded|is reserved for")
 AGAIN = 4  # times that an event was told: some ten seconds
 MANY = 2  # restarts
 
@@ -110,10 +111,13 @@ def _crash(seen: Snapshot, pod: Object, message: str) -> Failure:
     if "exec format error" in ended.get("message", "") + message:
         return Failure(ARCHITECTURE, line(ended.get("message", "") or message))
     if not ended:
-        return Failure(CANNOT_START, line(message), passing="deadline exceeded" in message)
+        # The kubelet's first try took too long and goes on: until it ends, its name is reserved.
+        return Failure(CANNOT_START, line(message), passing=bool(_TRIED_STILL.search(message)))
     if probe := _event(seen, pod, "Killing", "probe"):
         unhealthy = _event(seen, pod, "Unhealthy")
-        return Failure(NEVER_READY, line(f"{probe} {unhealthy}"))
+        # One liveness kill may be a moment's load; the startup probe has waited as long as it should.
+        once = "liveness" in probe and container_status(pod).get("restartCount", 0) < MANY
+        return Failure(NEVER_READY, line(f"{probe} {unhealthy}"), passing=once)
     last = (ended.get("message") or "").strip().splitlines()
     said = line(f"{reason}, exit code {code}" + (f": {last[-1]}" if last else ""))
     # The first restart may be the node's doing.

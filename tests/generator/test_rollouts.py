@@ -46,11 +46,12 @@ def pulling(said: str) -> FakeCluster:
     return cluster
 
 
-def probed() -> FakeCluster:
+def probed(probe: str = "startup", restarts: int = 1) -> FakeCluster:
     cluster = rolling(state={"running": {}}, last=ended("Error", 143))
+    cluster.pods[1]["status"]["containerStatuses"][0]["restartCount"] = restarts
     cluster.events = [
-        event("one", "Unhealthy", "Startup probe failed: HTTP probe failed with statuscode: 503"),
-        event("one", "Killing", "Container server failed startup probe, will be restarted"),
+        event("one", "Unhealthy", f"{probe.capitalize()} probe failed: HTTP probe failed with statuscode: 503"),
+        event("one", "Killing", f"Container server failed {probe} probe, will be restarted"),
     ]
     return cluster
 
@@ -173,6 +174,7 @@ FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
         "exec format error",
     ),
     "a startup probe": (probed, kinds.NEVER_READY, "statuscode: 503"),
+    "a liveness probe, again": (lambda: probed("liveness", 2), kinds.NEVER_READY, "statuscode: 503"),
     "a deadline": (out_of_time, kinds.NEVER_READY, "Readiness probe failed"),
     "no Secret": (lambda: without_config(5), kinds.CONFIG_ABSENT, "churn-keys"),
     "no volume": (unmounted, kinds.CONFIG_ABSENT, "churn-keys"),
@@ -214,6 +216,17 @@ PASSING: dict[str, tuple[Callable[[], FakeCluster], Kind]] = {
         lambda: rolling(**waiting("CreateContainerError", "context deadline exceeded")),
         kinds.CANNOT_START,
     ),
+    "a runtime that is at the first try still": (
+        lambda: rolling(
+            **waiting(
+                "CreateContainerError",
+                'failed to reserve container name "server_one_churn_1_0": name "server_one_churn_1_0" is reserved '
+                'for "4f2a"',
+            )
+        ),
+        kinds.CANNOT_START,
+    ),
+    "a first liveness kill": (lambda: probed("liveness"), kinds.NEVER_READY),
 }
 
 
