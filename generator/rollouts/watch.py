@@ -96,10 +96,11 @@ class _Looks:
             self.say(seen.detail)
         if not self._wanted(now, at_once=failed or late):
             return Sighting("superseded", "the overlay names another release meanwhile")
+        kind = seen.failure.kind.name if seen.failure else None
         if failed:
-            return Sighting("failed", seen.detail, seen.failure.kind.name if seen.failure else None)
+            return Sighting("failed", seen.detail, kind)
         if late:
-            return Sighting("late", f"not within {self.with_.timeout:.0f} s: {seen.detail}")
+            return Sighting("late", f"not within {self.with_.timeout:.0f} s: {seen.detail}", kind)
         return None
 
     def say(self, line: str) -> None:

@@ -83,6 +83,11 @@ def cannot_pull(cluster: FakeCluster) -> None:
     cluster.events = [event("one", "Failed", "Failed to pull image: not found")]
 
 
+def unreachable(cluster: FakeCluster) -> None:
+    cannot_pull(cluster)
+    cluster.events = [event("one", "Failed", "Failed to pull image: dial tcp: i/o timeout")]
+
+
 def does_not_answer(cluster: FakeCluster) -> None:
     cluster.refuses = "the cluster does not answer"
 
@@ -118,10 +123,6 @@ def test_a_failure_is_told_as_soon_as_kubernetes_knows() -> None:
 
 
 def test_what_may_pass_by_itself_is_waited_for() -> None:
-    def unreachable(cluster: FakeCluster) -> None:
-        cannot_pull(cluster)
-        cluster.events = [event("one", "Failed", "Failed to pull image: dial tcp: i/o timeout")]
-
     film = Film(steps={10: arrives, 20: unreachable, 100: serves, 101: answers("1.1.0", NEW)})
     assert film.watch().state == "serving"
     assert any("i/o timeout" in line for line in film.said)
@@ -132,6 +133,12 @@ def test_no_reason_within_its_time_is_late_and_no_failure() -> None:
     seen = film.watch()
     assert (seen.state, seen.kind) == ("late", None)
     assert seen.detail == "not within 60 s: 0 of 2 pods ready, 1 of an earlier revision"
+
+
+def test_what_is_late_names_the_reason_that_was_seen() -> None:
+    film = Film(timeout=60, steps={10: arrives, 20: unreachable})
+    seen = film.watch()
+    assert (seen.state, seen.kind) == ("late", "image-unreachable")
 
 
 @pytest.mark.parametrize("ending", [cannot_pull, None])
