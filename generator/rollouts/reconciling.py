@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from generator.rollouts.kinds import SYNC, Failure, line, refused
+from generator.rollouts.kinds import SYNC, Failure, foremost, line, refused
 from generator.rollouts.snapshot import Object, Snapshot
 
 # Whether a revision, as the reconciler names it, contains the commit that is meant.
@@ -22,7 +22,7 @@ def not_applied(seen: Snapshot, ours: Ours | None = None) -> Failure | None:
 
     Without `ours` what it says counts where it is of the newest commit that it has seen.
     """
-    return next(_complaints(seen, ours), None)
+    return foremost(complaints(seen, ours))
 
 
 def revision_of(operation: Object) -> str:
@@ -31,7 +31,8 @@ def revision_of(operation: Object) -> str:
     return str(operation.get("syncResult", {}).get("revision") or asked.get("revision") or "")
 
 
-def _complaints(seen: Snapshot, ours: Ours | None) -> Iterator[Failure]:
+def complaints(seen: Snapshot, ours: Ours | None) -> Iterator[Failure]:
+    """All of them; `ours` as in `not_applied`."""
     status = (seen.application or {}).get("status", {})
     operation = status.get("operationState", {})
     tried = revision_of(operation) or status.get("lastAttemptedRevision", "").rpartition(":")[2]

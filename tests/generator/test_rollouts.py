@@ -127,8 +127,15 @@ def mounted_since() -> FakeCluster:
     return cluster
 
 
+def crashing(reason: str, code: int, message: str = "") -> dict[str, object]:
+    return {**waiting("CrashLoopBackOff", "back-off 10s"), "last": ended(reason, code, message)}
+
+
 def crashed_before(reason: str, code: int, message: str = "") -> FakeCluster:
-    return rolling(**waiting("CrashLoopBackOff", "back-off 10s"), last=ended(reason, code, message))
+    return rolling(**crashing(reason, code, message))
+
+
+REFUSED = [{"status": "SyncFailed", "message": "the server could not find the requested resource"}]
 
 
 FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
@@ -246,6 +253,20 @@ def test_what_may_pass_by_itself_fails_only_at_the_rollouts_deadline(case: str) 
     assert (found.state, found.failure and found.failure.kind) == (State.ROLLING, kind)
     found = seen(late(make()))
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kind)
+
+
+def test_what_may_pass_hides_no_final_failure() -> None:
+    """Neither that of another pod, nor behind what the reconciler says."""
+    cluster = unschedulable()
+    memory = pod("two", **crashing("OOMKilled", 137))  # type: ignore[arg-type]
+    cluster.pods.append(memory)
+    found = seen(cluster)
+    assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.OUT_OF_MEMORY)
+    cluster.application = {
+        "status": {"operationState": {"phase": "Running", "syncResult": {"resources": REFUSED}}}
+    }
+    found = seen(cluster)
+    assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.OUT_OF_MEMORY)
 
 
 def test_a_volume_that_came_at_last_says_nothing() -> None:
