@@ -332,6 +332,30 @@ def test_a_reconciler_speaks_for_the_commit_that_it_has_seen_alone(engine: str) 
     assert (next_one.state, next_one.failure) == (State.WAITING, None)
 
 
+COMPARED = {"type": "ComparisonError", "message": "Failed to load target state: kustomize build failed"}
+
+
+@pytest.mark.parametrize("revision", ["b" * 40, ""], ids=["after another commit", "before any"])
+def test_what_argo_cd_cannot_compare_is_told_whatever_it_tried_last(revision: str) -> None:
+    cluster = FakeCluster(OLD)
+    done = {"phase": "Succeeded", "syncResult": {"revision": revision}} if revision else {}
+    last = {"type": "SyncError", "message": f"Failed last sync attempt to {revision}"}
+    cluster.application = {"status": {"operationState": done, "conditions": [last, COMPARED]}}
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda revision: revision == "c" * 40)
+    assert (found.state, found.failure and found.failure.kind) == (State.WAITING, kinds.SYNC)
+    assert "kustomize build failed" in found.detail
+
+
+@pytest.mark.parametrize(
+    "reason", ["Progressing", "DependencyNotReady", "HealthCheckCanceled", "HealthCheckFailed"]
+)
+def test_what_flux_says_of_a_rollout_on_its_way_is_no_complaint(reason: str) -> None:
+    cluster = FakeCluster(OLD)
+    told = {"type": "Ready", "status": "False", "reason": reason, "message": "New reconciliation triggered"}
+    cluster.application = {"status": {"lastAttemptedRevision": f"main@sha1:{'c' * 40}", "conditions": [told]}}
+    assert judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True).failure is None
+
+
 def test_a_sync_that_nobody_tries_again_is_final() -> None:
     cluster = FakeCluster(OLD)
     said = SAYS["Argo CD gave up"]("b" * 40)
