@@ -15,7 +15,7 @@ from generator.rollouts.judge import State as Judged
 from generator.rollouts.judge import judge
 from generator.rollouts.reconciling import Ours
 from generator.rollouts.snapshot import Snapshot, condition
-from generator.watching.address import PENDING, address
+from generator.watching.address import PENDING, Asked, address
 from generator.watching.releasing import Runs, releasing
 from generator.watching.standing import Standing, State, moment
 
@@ -151,6 +151,8 @@ def _completed(seen: Snapshot) -> str:
 def _address(row: Standing, place: Place, world: World) -> str:
     known = world.addresses.get(row.place, PENDING)
     if known in ("", PENDING):
-        known = address(place.there or place.cluster, place.target.namespace, place.name)
-        world.addresses[row.place] = known
+        asked = Asked(place.there or place.cluster)
+        known = address(asked, place.target.namespace, place.name)
+        if not asked.refused:
+            world.addresses[row.place] = known
     return known

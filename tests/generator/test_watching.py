@@ -25,7 +25,7 @@ from generator.adapters.github.runs import JobFacts, RunFacts
 from generator.config.model import Model
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger
-from generator.watching.address import PENDING, address
+from generator.watching.address import PENDING, Asked, address
 from generator.watching.looking import Known, World, look
 from generator.watching.releasing import Patient
 from generator.watching.standing import Standing, State, spoken
@@ -356,19 +356,30 @@ def balanced(**ingress: str) -> dict[str, Any]:
 def test_the_address_is_the_one_that_leads_furthest_out(objects: dict[str, Any], wanted: str) -> None:
     cluster = FakeCluster(digest("a"))
     cluster.more = {INGRESS: None, ROUTE: None, SERVICE: None, **objects}
-    assert address(cluster, NAMESPACE, NAME) == wanted
+    assert address(Asked(cluster), NAMESPACE, NAME) == wanted
 
 
 def test_what_one_may_not_see_hides_no_address() -> None:
-    class Forbidding(FakeCluster):
-        def get(self, path: str) -> Any:
-            if "gateway" in path:
-                raise GeneratorError("the cluster does not show it")
-            return super().get(path)
-
-    cluster = Forbidding(digest("a"))
+    cluster = FakeCluster(digest("a"))
+    cluster.hides = {"gateway": "the cluster does not show it"}
     cluster.more = {INGRESS: None, SERVICE: INSIDE}
-    assert address(cluster, NAMESPACE, NAME) == f"http://{NAME}.{NAMESPACE}.svc"
+    assert address(Asked(cluster), NAMESPACE, NAME) == f"http://{NAME}.{NAMESPACE}.svc"
+
+
+def test_an_address_is_kept_once_all_was_shown(place: Place) -> None:
+    """An Ingress that a time-out hid is asked for again."""
+    world, found = (
+        World(place.cluster, lambda _: None, None, place.said.append),
+        Known({"production": RELEASED}, place.known.git),
+    )
+    place.cluster.more[INGRESS] = HOST
+    seen = []
+    for hides in ({"ingresses": "timed out"}, {}, {"ingresses": "timed out"}):
+        place.cluster.hides = hides
+        (row,) = look({"churn": (place.model, found)}, None, world)
+        seen.append(row.address)
+    outside = "http://churn.example.com"
+    assert seen == [f"http://{NAME}.{NAMESPACE}.svc", outside, outside]
 
 
 @pytest.mark.parametrize(
