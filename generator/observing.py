@@ -16,6 +16,7 @@ from generator.plan.pipeline import Stage
 from generator.plan.reconciler import api_path
 from generator.ports import Reporter
 from generator.rollouts.answer import metadata
+from generator.rollouts.reconciling import Since
 from generator.rollouts.snapshot import take
 from generator.rollouts.watch import Sighting, Watcher, watch
 from generator.stages.observe import rollout_of
@@ -30,20 +31,21 @@ def watching(
     """Watches `target` until it is decided; called with what /metadata must say, the digest among it, and with the
     commit that brings it.
 
-    `git` is a clone that may fetch the release branch. Raises GeneratorError where the cluster does not answer.
+    `git` is a clone that may fetch the release branch; a configuration repository's commits it does not know.
+    Raises GeneratorError where the cluster does not answer.
     """
     assert target.observe is not None
     timeout, name = target.observe.timeout, workload(model.name)
 
     def look(facts: Facts, commit: str) -> Sighting:
-        digest = str(facts["digest"])
+        digest, since = str(facts["digest"]), Since(commit)
         with cluster_from(os.environ) as cluster:
             reporter.say(f"watching {target.namespace}/{name} in the cluster {cluster.context()}")
             watcher = Watcher(
-                look=lambda: take(cluster, target.namespace, name, api_path(model, target)),
+                look=lambda: since.saw(take(cluster, target.namespace, name, api_path(model, target))),
                 told=(lambda: metadata(cluster, target.namespace, name)) if target.tells else None,
                 wanted=lambda: _wanted(git, model, target, digest),
-                ours=lambda revision: bool(git.contains(revision, commit)),
+                ours=since.ours if model.separate else lambda revision: bool(git.contains(revision, commit)),
                 reporter=reporter,
                 timeout=timeout,
             )

@@ -7,7 +7,7 @@ they say of a commit counts for that commit alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from generator.rollouts.kinds import SYNC, Failure, foremost, line, refused
 from generator.rollouts.snapshot import Object, Snapshot
@@ -42,6 +42,22 @@ def tried(application: Object | None) -> str:
     """The commit that the reconciler applied last, or tried to; empty before the first."""
     status = (application or {}).get("status", {})
     return revision_of(status.get("operationState", {})) or commit_in(status.get("lastAttemptedRevision", ""))
+
+
+@dataclass
+class Since:
+    """Whether a revision is `commit` or came after the first look, for who has no clone of its repository."""
+
+    commit: str
+    first: str | None = None  # what had been tried then
+
+    def saw(self, seen: Snapshot) -> Snapshot:
+        if self.first is None:
+            self.first = tried(seen.application)
+        return seen
+
+    def ours(self, revision: str) -> bool:
+        return revision == self.commit or (bool(revision) and revision != self.first)
 
 
 def wrong(status: Object) -> list[Object]:
