@@ -10,6 +10,7 @@ from generator.adapters.git import GitRepository
 from generator.adapters.kubectl import cluster_from
 from generator.artifacts import Rollout
 from generator.config.model import Model, Target, workload
+from generator.config.observing import TIMEOUT
 from generator.errors import GeneratorError
 from generator.ledger import Ledger, read_ledger
 from generator.plan.pipeline import Stage
@@ -26,16 +27,15 @@ Facts = Mapping[str, object]
 
 
 def watching(
-    git: GitRepository, model: Model, target: Target, reporter: Reporter
+    git: GitRepository, model: Model, target: Target, reporter: Reporter, timeout: int
 ) -> Callable[[Facts, str], Sighting]:
-    """Watches `target` until it is decided; called with what /metadata must say, the digest among it, and with the
-    commit that brings it.
+    """Watches `target` until it is decided, for `timeout` seconds; called with what /metadata must say, the digest
+    among it, and with the commit that brings it.
 
     `git` is a clone that may fetch the release branch; a configuration repository's commits it does not know.
     Raises GeneratorError where the cluster does not answer.
     """
-    assert target.observe is not None
-    timeout, name = target.observe.timeout, workload(model.name)
+    name = workload(model.name)
 
     def look(facts: Facts, commit: str) -> Sighting:
         digest, since = str(facts["digest"]), Since(commit)
@@ -77,9 +77,9 @@ def observe_head(
     """Watches what the release branch's head says of an environment, and keeps what was seen in .tagship/.
 
     None where the environment names the same release as the commit `since` does. Raises GeneratorError where there
-    is nothing to watch, or no way to.
+    is nothing to watch, or, in a workflow, no way to. By hand it is kubectl's own cluster that is looked at.
     """
-    if target.observe is None:
+    if target.observe is None and "GITHUB_ACTIONS" in os.environ:
         raise GeneratorError(f"deploy.observe in {model.shown} gives no access to the cluster of {target.name}")
     if model.separate:
         raise GeneratorError("overlays of a configuration repository are not watched by their branch yet")
@@ -96,7 +96,8 @@ def observe_head(
         reporter.say(f"{target.name} ran {entry.version} before {branch} moved: nothing to watch")
         return None
     facts: Facts = {"name": model.name, "version": entry.version, "digest": entry.digest, "commit": entry.commit}
-    seen = watching(git, model, target, reporter)(facts, head)
+    timeout = target.observe.timeout if target.observe else TIMEOUT
+    seen = watching(git, model, target, reporter, timeout)(facts, head)
     identity = {"name": model.name, "version": entry.version, "commit": entry.commit}
     rollout = rollout_of(identity, target.name, entry.digest, seen)
     Store(git.root / ".tagship" / f"{model.name}-{entry.version}").write(Stage.OBSERVE, rollout)

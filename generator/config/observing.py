@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 EksName = Annotated[str, t.Matching(r"[0-9A-Za-z][0-9A-Za-z_-]*", "the name of an EKS cluster", 100)]
 Region = Annotated[str, t.Matching(r"[a-z]{2,3}(-[a-z]+)+-\d", "an AWS region, such as eu-north-1", 30)]
 
+TIMEOUT = 900
+
 
 class Observe(Section):
     """Read access to the cluster: an EKS cluster and a role, or a kubeconfig."""
@@ -28,7 +30,7 @@ class Observe(Section):
     kubeconfig: t.SecretName | None = Field(
         None, description="GitHub secret that holds a kubeconfig, for clusters other than EKS."
     )
-    timeout: int = Field(900, ge=60, le=3000, description="Seconds until a rollout that goes on is given up.")
+    timeout: int = Field(TIMEOUT, ge=60, le=3000, description="Seconds until a rollout that goes on is given up.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Observe:

@@ -254,7 +254,7 @@ def test_in_a_configuration_repository_what_is_tried_after_the_first_look_counts
         monkeypatch.setenv("TAGSHIP_KUBECONFIG", kubeconfig)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("HOME", str(tmp_path))
-        watch = watching(GitRepository(tmp_path), model, model.targets[0], reporter)
+        watch = watching(GitRepository(tmp_path), model, model.targets[0], reporter, 60)
         seen = watch({"name": "churn", "version": "1.1.0", "digest": SECOND}, "c" * 40)
     assert (seen.state, seen.kind) == ("failed", "quota")
     assert seen.seconds, "what had been tried before is no failure of this release"
@@ -266,8 +266,20 @@ def test_what_was_never_released_has_nothing_to_watch(scene: Watched) -> None:
     assert "names no release of churn in production" in done.stderr
 
 
-def test_without_access_there_is_no_way(tmp_path: Path) -> None:
+def test_by_hand_kubectl_s_own_cluster_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """deploy.observe is for workflows."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setattr(Watched, "MORE", "")
+    scene = Watched(tmp_path)
+    scene.deploy("1.0.0", "a")
+    cluster = runs("1.0.0", FIRST)
+    cluster.told["commit"] = scene.commit
+    done = watched(scene, cluster)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_access_there_is_no_way_for_a_workflow(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    done = generator("observe", "production", cwd=scene.root)
+    done = generator("observe", "production", cwd=scene.root, GITHUB_ACTIONS="true")
     assert done.returncode == 1
     assert "deploy.observe in model.yaml gives no access" in done.stderr
