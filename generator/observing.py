@@ -12,9 +12,11 @@ from generator.artifacts import Rollout
 from generator.config.model import Model, Target, workload
 from generator.config.observing import TIMEOUT
 from generator.errors import GeneratorError
-from generator.ledger import Ledger, read_ledger
+from generator.ledger import Entry, Ledger, read_ledger
+from generator.plan.observing import MARGIN
 from generator.plan.pipeline import Stage
 from generator.plan.reconciler import api_path
+from generator.plan.startup import DEADLINE, deadline_seconds
 from generator.ports import Reporter
 from generator.rollouts.answer import metadata
 from generator.rollouts.reconciling import Since
@@ -23,6 +25,8 @@ from generator.rollouts.watch import Sighting, Watcher, watch
 from generator.stages.observe import rollout_of
 from generator.store import Store
 
+_ARRIVAL = 300  # seconds until the reconciler has brought a commit; Argo CD looks every three minutes
+_SPARE = MARGIN * 60 // 2  # of the job's minutes beside the timeout
 Facts = Mapping[str, object]
 
 
@@ -71,6 +75,21 @@ def ledger_at(git: GitRepository, model: Model, environment: str, commit: str) -
     return read_ledger(text, path) if text is not None else None
 
 
+def patience(target: Target, entry: Entry, reporter: Reporter) -> int:
+    """Seconds to watch: until the deadline of a model that loads slowly, too, where the job lasts as long."""
+    given, deadline = target.observe.timeout if target.observe else TIMEOUT, deadline_seconds(entry)
+    wanted = deadline + _ARRIVAL
+    if deadline == DEADLINE or given >= wanted:
+        return given
+    if "GITHUB_ACTIONS" not in os.environ or wanted - given <= _SPARE:
+        return wanted
+    reporter.say(
+        f"observe.timeout of {given} s may end before the rollout's own deadline of {deadline} s: "
+        f"set it to {wanted} in model.yaml"
+    )
+    return given
+
+
 def observe_head(
     git: GitRepository, model: Model, target: Target, reporter: Reporter, *, since: str | None
 ) -> Rollout | None:
@@ -96,7 +115,7 @@ def observe_head(
         reporter.say(f"{target.name} ran {entry.version} before {branch} moved: nothing to watch")
         return None
     facts: Facts = {"name": model.name, "version": entry.version, "digest": entry.digest, "commit": entry.commit}
-    timeout = target.observe.timeout if target.observe else TIMEOUT
+    timeout = patience(target, entry, reporter)
     seen = watching(git, model, target, reporter, timeout)(facts, head)
     identity = {"name": model.name, "version": entry.version, "commit": entry.commit}
     rollout = rollout_of(identity, target.name, entry.digest, seen)
