@@ -10,40 +10,46 @@ from generator.adapters.git import GitRepository
 from generator.adapters.kubectl import cluster_from
 from generator.artifacts import Rollout
 from generator.config.model import Model, Target, workload
+from generator.config.observing import TIMEOUT
 from generator.errors import GeneratorError
-from generator.ledger import Ledger, read_ledger
+from generator.ledger import Entry, Ledger, read_ledger
+from generator.plan.observing import MARGIN
 from generator.plan.pipeline import Stage
 from generator.plan.reconciler import api_path
+from generator.plan.startup import DEADLINE, deadline_seconds
 from generator.ports import Reporter
 from generator.rollouts.answer import metadata
+from generator.rollouts.reconciling import Since
 from generator.rollouts.snapshot import take
 from generator.rollouts.watch import Sighting, Watcher, watch
 from generator.stages.observe import rollout_of
 from generator.store import Store
 
+_ARRIVAL = 300  # seconds until the reconciler has brought a commit; Argo CD looks every three minutes
+_SPARE = MARGIN * 60 // 2  # of the job's minutes beside the timeout
 Facts = Mapping[str, object]
 
 
 def watching(
-    git: GitRepository, model: Model, target: Target, reporter: Reporter
+    git: GitRepository, model: Model, target: Target, reporter: Reporter, timeout: int
 ) -> Callable[[Facts, str], Sighting]:
-    """Watches `target` until it is decided; called with what /metadata must say, the digest among it, and with the
-    commit that brings it.
+    """Watches `target` until it is decided, for `timeout` seconds; called with what /metadata must say, the digest
+    among it, and with the commit that brings it.
 
-    `git` is a clone that may fetch the release branch. Raises GeneratorError where the cluster does not answer.
+    `git` is a clone that may fetch the release branch; a configuration repository's commits it does not know.
+    Raises GeneratorError where the cluster does not answer.
     """
-    assert target.observe is not None
-    timeout, name = target.observe.timeout, workload(model.name)
+    name = workload(model.name)
 
     def look(facts: Facts, commit: str) -> Sighting:
-        digest = str(facts["digest"])
+        digest, since = str(facts["digest"]), Since(commit)
         with cluster_from(os.environ) as cluster:
             reporter.say(f"watching {target.namespace}/{name} in the cluster {cluster.context()}")
             watcher = Watcher(
-                look=lambda: take(cluster, target.namespace, name, api_path(model, target)),
+                look=lambda: since.saw(take(cluster, target.namespace, name, api_path(model, target))),
                 told=(lambda: metadata(cluster, target.namespace, name)) if target.tells else None,
                 wanted=lambda: _wanted(git, model, target, digest),
-                ours=lambda revision: bool(git.contains(revision, commit)),
+                ours=since.ours if model.separate else lambda revision: bool(git.contains(revision, commit)),
                 reporter=reporter,
                 timeout=timeout,
             )
@@ -69,15 +75,30 @@ def ledger_at(git: GitRepository, model: Model, environment: str, commit: str) -
     return read_ledger(text, path) if text is not None else None
 
 
+def patience(target: Target, entry: Entry, reporter: Reporter) -> int:
+    """Seconds to watch: until the deadline of a model that loads slowly, too, where the job lasts as long."""
+    given, deadline = target.observe.timeout if target.observe else TIMEOUT, deadline_seconds(entry)
+    wanted = deadline + _ARRIVAL
+    if deadline == DEADLINE or given >= wanted:
+        return given
+    if "GITHUB_ACTIONS" not in os.environ or wanted - given <= _SPARE:
+        return wanted
+    reporter.say(
+        f"observe.timeout of {given} s may end before the rollout's own deadline of {deadline} s: "
+        f"set it to {wanted} in model.yaml"
+    )
+    return given
+
+
 def observe_head(
     git: GitRepository, model: Model, target: Target, reporter: Reporter, *, since: str | None
 ) -> Rollout | None:
     """Watches what the release branch's head says of an environment, and keeps what was seen in .tagship/.
 
     None where the environment names the same release as the commit `since` does. Raises GeneratorError where there
-    is nothing to watch, or no way to.
+    is nothing to watch, or, in a workflow, no way to. By hand it is kubectl's own cluster that is looked at.
     """
-    if target.observe is None:
+    if target.observe is None and "GITHUB_ACTIONS" in os.environ:
         raise GeneratorError(f"deploy.observe in {model.shown} gives no access to the cluster of {target.name}")
     if model.separate:
         raise GeneratorError("overlays of a configuration repository are not watched by their branch yet")
@@ -94,7 +115,8 @@ def observe_head(
         reporter.say(f"{target.name} ran {entry.version} before {branch} moved: nothing to watch")
         return None
     facts: Facts = {"name": model.name, "version": entry.version, "digest": entry.digest, "commit": entry.commit}
-    seen = watching(git, model, target, reporter)(facts, head)
+    timeout = patience(target, entry, reporter)
+    seen = watching(git, model, target, reporter, timeout)(facts, head)
     identity = {"name": model.name, "version": entry.version, "commit": entry.commit}
     rollout = rollout_of(identity, target.name, entry.digest, seen)
     Store(git.root / ".tagship" / f"{model.name}-{entry.version}").write(Stage.OBSERVE, rollout)

@@ -284,7 +284,7 @@ def _observe(release: Release, world: World) -> Artifact:
     if world.probe or target.observe is None:
         return observe(release, deployed, world.probe)
     facts = {"name": release.model.name, "version": str(release.version), "digest": deployed.digest}
-    watch = watching(pushing(release.root), release.model, target, world.reporter)
+    watch = watching(pushing(release.root), release.model, target, world.reporter, target.observe.timeout)
     return observe(release, deployed, lambda _: watch(facts, deployed.overlay_commit))
 
 

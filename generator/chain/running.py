@@ -16,7 +16,7 @@ from generator.plan.reconciler import api_path, applying, members
 from generator.ports import Cluster
 from generator.rollouts.answer import difference, metadata
 from generator.rollouts.judge import State, judge
-from generator.rollouts.reconciling import Ours, not_applied, revision_of
+from generator.rollouts.reconciling import Ours, commit_in, not_applied, revision_of
 from generator.rollouts.snapshot import Snapshot, container_status, digest_of, is_ready, take
 
 _NAMES = ("reconciler", "deployment", "pods", "answer")
@@ -113,7 +113,7 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, git: GitRepository) -
         return unseen("reconciler", why) if place.member else broken("reconciler", engine, why)
     status = seen.application.get("status", {})
     revision = status.get("sync", {}).get("revision") or status.get("lastAppliedRevision", "")
-    revision = revision.rpartition(":")[2]  # Flux: main@sha1:…
+    revision = commit_in(revision)
     has_it = git.contains(revision, commit)
     sync, operation = status.get("sync", {}).get("status"), status.get("operationState", {})
     if has_it and sync in (None, "Synced"):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EksName = Annotated[str, t.Matching(r"[0-9A-Za-z][0-9A-Za-z_-]*", "the name of an EKS cluster", 100)]
 Region = Annotated[str, t.Matching(r"[a-z]{2,3}(-[a-z]+)+-\d", "an AWS region, such as eu-north-1", 30)]
 
+TIMEOUT = 900
+_EKS_LONGEST = 3000  # beside a role's session of an hour
+
 
 class Observe(Section):
     """Read access to the cluster: an EKS cluster and a role, or a kubeconfig."""
@@ -28,7 +31,12 @@ class Observe(Section):
     kubeconfig: t.SecretName | None = Field(
         None, description="GitHub secret that holds a kubeconfig, for clusters other than EKS."
     )
-    timeout: int = Field(900, ge=60, le=3000, description="Seconds until a rollout that goes on is given up.")
+    timeout: int = Field(
+        TIMEOUT,
+        ge=60,
+        le=10800,
+        description=f"Seconds until a rollout that goes on is given up; with eks at most {_EKS_LONGEST}.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Observe:
@@ -38,6 +46,8 @@ class Observe(Section):
             raise ValueError("give role, too: the IAM role that may read the EKS cluster")
         if self.eks is None and (self.role or self.region):
             raise ValueError("role and region are for eks: leave them out beside kubeconfig")
+        if self.eks is not None and self.timeout > _EKS_LONGEST:
+            raise ValueError(f"timeout is at most {_EKS_LONGEST} with eks: the role's session ends after an hour")
         return self
 
 

@@ -11,8 +11,10 @@ from generator.adapters.kubectl import Kubectl
 from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
 from generator.plan.reconciler import FOLLOWERS, api_path, applying, members, object_name
+from generator.rollouts.reconciling import HEALTH, wrong
 
 AREA = "cluster"
+_LOOK = "look at its pods: `kubectl describe pods`, `kubectl logs`"
 
 
 def check(subject: Subject) -> Findings:
@@ -74,15 +76,13 @@ def _follows(model: Model, target: Target, found: Any, name: str) -> Findings:
 def _state(found: Any, name: str) -> Findings:
     """What the reconciler itself complains about."""
     status = found.get("status", {})
-    for condition in status.get("conditions", []):
-        kind, message = str(condition.get("type", "")), str(condition.get("message", ""))[:300]
-        if (kind == "Ready" and condition.get("status") == "False") or kind.endswith("Error"):
-            yield _warning(
-                f"{name} reports {kind}: {message}", name, "correct what it says; it tries again by itself"
-            )
+    for condition in wrong(status):
+        kind, message = condition["type"], str(condition.get("message", ""))[:300]
+        fix = _LOOK if condition.get("reason") == HEALTH else "correct what it says; it tries again by itself"
+        yield _warning(f"{name} reports {kind}: {message}", name, fix)
     health = status.get("health", {}).get("status")
     if health in ("Degraded", "Missing", "Unknown"):
-        yield _warning(f"{name} is {health}", name, "look at its pods: `kubectl describe pods`, `kubectl logs`")
+        yield _warning(f"{name} is {health}", name, _LOOK)
 
 
 def _warning(what: str, where: str, fix: str) -> Finding:

@@ -42,9 +42,10 @@ def scaling_values(model: Model, target: Target) -> dict[str, object] | None:
 def _query(model: Model, target: Target) -> str:
     """All requests of this model's pods: KEDA divides them by the number of pods.
 
-    A pod's name has two more parts, so that no model takes another's whose name begins like its own.
+    A pod's name has two more parts, or one where a long name is cut at 58 characters before the last five: so no
+    model takes another's whose name begins like its own.
     """
-    pods = f"{workload(model.name)}-[^-]+-[^-]+"
+    pods = f"{workload(model.name)}-[^-]+(-[^-]+)?"
     return f'sum(rate(prediction_requests_total{{namespace="{target.namespace}",pod=~"{pods}"}}[{_WINDOW}]))'
 
 

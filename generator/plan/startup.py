@@ -20,9 +20,14 @@ def startup_seconds(entry: Entry | None) -> int:
     return max(BASE_SECONDS, math.ceil(measured * _TIMES / 60) * 60)
 
 
+def deadline_seconds(entry: Entry | None) -> int:
+    """How long a rollout may make no progress until Kubernetes gives it up."""
+    return startup_seconds(entry) + DEADLINE - BASE_SECONDS
+
+
 def startup_values(entry: Entry | None) -> dict[str, int] | None:
     """What the Deployment's patch shows; None where the base's own numbers do."""
     seconds = startup_seconds(entry)
     if seconds == BASE_SECONDS:
         return None
-    return {"failures": seconds // PERIOD, "deadline": seconds + DEADLINE - BASE_SECONDS}
+    return {"failures": seconds // PERIOD, "deadline": deadline_seconds(entry)}

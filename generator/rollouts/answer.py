@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from generator.errors import GeneratorError
 from generator.ports import Cluster
 
 
 def metadata(cluster: Cluster, namespace: str, service: str) -> Any:
-    """The answer; None where nothing answers. Raises GeneratorError where the cluster does not show it."""
-    return cluster.get(f"/api/v1/namespaces/{namespace}/services/{service}:http/proxy/metadata")
+    """The answer; None where nothing answers.
+
+    Raises GeneratorError where the cluster does not show it, or its API server does not reach pods.
+    """
+    try:
+        return cluster.get(f"/api/v1/namespaces/{namespace}/services/{service}:http/proxy/metadata")
+    except GeneratorError as error:
+        if "no endpoints available" in str(error):  # 503 of the API server: the Service leads to no pod
+            return None
+        raise
 
 
 def difference(told: Mapping[str, Any], wanted: Mapping[str, object]) -> str | None:

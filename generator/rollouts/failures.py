@@ -23,30 +23,28 @@ from generator.rollouts.kinds import (
     STUCK,
     UNSCHEDULABLE,
     Failure,
+    foremost,
     line,
     refused,
 )
-from generator.rollouts.reconciling import Ours, not_applied
+from generator.rollouts.reconciling import Ours, complaints
 from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, is_ready
 
+_TRIED_STILL = re.compile(r"deadline exceeded|is reserved for")
 AGAIN = 4  # times that an event was told: some ten seconds
 MANY = 2  # restarts
 
 
 def failure(seen: Snapshot, digest: str, ours: Ours | None = None) -> Failure | None:
-    """Why `digest` does not come up, the first that is found; None while nothing says so.
+    """Why `digest` does not come up, what is final first; None while nothing says so.
 
     While the Deployment names another one, pods and their controllers speak of that. `ours` says which of the
     reconciler's words are about the commit that names the digest.
     """
-    if found := not_applied(seen, ours):
-        return found
-    if seen.digest != digest:
-        return None
-    for look in (_creation, _pods, _deadline):
-        for found in look(seen):
-            return replace(found, late=_out_of_time(seen))
-    return None
+    found = [*complaints(seen, ours)]
+    if seen.digest == digest and (own := foremost((*_creation(seen), *_pods(seen))) or _deadline(seen)):
+        found.append(replace(own, late=_out_of_time(seen)))
+    return foremost(found)
 
 
 def _creation(seen: Snapshot) -> Iterator[Failure]:
@@ -110,10 +108,13 @@ def _crash(seen: Snapshot, pod: Object, message: str) -> Failure:
     if "exec format error" in ended.get("message", "") + message:
         return Failure(ARCHITECTURE, line(ended.get("message", "") or message))
     if not ended:
-        return Failure(CANNOT_START, line(message), passing="deadline exceeded" in message)
+        # The kubelet's first try took too long and goes on: until it ends, its name is reserved.
+        return Failure(CANNOT_START, line(message), passing=bool(_TRIED_STILL.search(message)))
     if probe := _event(seen, pod, "Killing", "probe"):
         unhealthy = _event(seen, pod, "Unhealthy")
-        return Failure(NEVER_READY, line(f"{probe} {unhealthy}"))
+        # One liveness kill may be a moment's load; the startup probe has waited as long as it should.
+        once = "liveness" in probe and container_status(pod).get("restartCount", 0) < MANY
+        return Failure(NEVER_READY, line(f"{probe} {unhealthy}"), passing=once)
     last = (ended.get("message") or "").strip().splitlines()
     said = line(f"{reason}, exit code {code}" + (f": {last[-1]}" if last else ""))
     # The first restart may be the node's doing.
@@ -141,16 +142,15 @@ def _out_of_time(seen: Snapshot) -> bool:
     return seen.replica_set["metadata"]["name"] in progress.get("message", "")
 
 
-def _deadline(seen: Snapshot) -> Iterator[Failure]:
+def _deadline(seen: Snapshot) -> Failure | None:
     """Nothing above was found, and the controller has given up waiting."""
     if not _out_of_time(seen):
-        return
+        return None
     progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
     running = next((pod for pod in seen.pods if "running" in container_status(pod).get("state", {})), None)
     if running:
-        yield Failure(NEVER_READY, line(_event(seen, running, "Unhealthy") or progress.get("message", "")))
-    else:
-        yield Failure(STUCK, line(progress.get("message", "")))
+        return Failure(NEVER_READY, line(_event(seen, running, "Unhealthy") or progress.get("message", "")))
+    return Failure(STUCK, line(progress.get("message", "")))
 
 
 def _event(seen: Snapshot, about: Object, reason: str, word: str = "") -> str:

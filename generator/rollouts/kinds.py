@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 LONGEST = 400  # of a cluster's message
@@ -121,6 +122,12 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.kind.what} ({self.said}): {self.kind.fix}"
+
+
+def foremost(found: Iterable[Failure]) -> Failure | None:
+    """The first that is final, else the first: what may pass hides nothing that does not."""
+    known = tuple(found)
+    return next((one for one in known if one.final), next(iter(known), None))
 
 
 def refused(message: str) -> Failure | None:

@@ -1,20 +1,22 @@
 """What a reconciler says of a commit that it cannot apply: Argo CD's Application, Flux's Kustomization.
 
 Both go on saying what became of an earlier commit until they have seen the next one, which may take minutes: what
-they say counts for the commit alone that it is about.
+they say of a commit counts for that commit alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from generator.rollouts.kinds import SYNC, Failure, line, refused
+from generator.rollouts.kinds import SYNC, Failure, foremost, line, refused
 from generator.rollouts.snapshot import Object, Snapshot
 
 # Whether a revision, as the reconciler names it, contains the commit that is meant.
 Ours = Callable[[str], bool]
-_ON_ITS_WAY = ("Progressing", "DependencyNotReady", "HealthCheckFailed")
+HEALTH = "HealthCheckFailed"  # Flux's: what it has applied is not healthy within its time
+_ON_ITS_WAY = ("Progressing", "DependencyNotReady", "HealthCheckCanceled")
+_OF_WHAT_WAS_TRIED = ("Ready", "SyncError")
 
 
 def not_applied(seen: Snapshot, ours: Ours | None = None) -> Failure | None:
@@ -22,7 +24,7 @@ def not_applied(seen: Snapshot, ours: Ours | None = None) -> Failure | None:
 
     Without `ours` what it says counts where it is of the newest commit that it has seen.
     """
-    return next(_complaints(seen, ours), None)
+    return foremost(complaints(seen, ours))
 
 
 def revision_of(operation: Object) -> str:
@@ -31,19 +33,56 @@ def revision_of(operation: Object) -> str:
     return str(operation.get("syncResult", {}).get("revision") or asked.get("revision") or "")
 
 
-def _complaints(seen: Snapshot, ours: Ours | None) -> Iterator[Failure]:
+def commit_in(revision: str) -> str:
+    """The commit that a revision names: Flux writes `main@sha1:…`."""
+    return revision.rpartition(":")[2]
+
+
+def tried(application: Object | None) -> str:
+    """The commit that the reconciler applied last, or tried to; empty before the first."""
+    status = (application or {}).get("status", {})
+    return revision_of(status.get("operationState", {})) or commit_in(status.get("lastAttemptedRevision", ""))
+
+
+@dataclass
+class Since:
+    """Whether a revision is `commit` or came after the first look, for who has no clone of its repository."""
+
+    commit: str
+    first: str | None = None  # what had been tried then
+
+    def saw(self, seen: Snapshot) -> Snapshot:
+        if self.first is None:
+            self.first = tried(seen.application)
+        return seen
+
+    def ours(self, revision: str) -> bool:
+        return revision == self.commit or (bool(revision) and revision != self.first)
+
+
+def wrong(status: Object) -> list[Object]:
+    """The conditions of an Application or Kustomization that complain."""
+    return [
+        one
+        for one in status.get("conditions", [])
+        if (one["type"].endswith("Error") or (one["type"] == "Ready" and one.get("status") == "False"))
+        and one.get("reason") not in _ON_ITS_WAY
+    ]
+
+
+def complaints(seen: Snapshot, ours: Ours | None) -> Iterator[Failure]:
+    """All of them; `ours` as in `not_applied`."""
     status = (seen.application or {}).get("status", {})
-    operation = status.get("operationState", {})
-    tried = revision_of(operation) or status.get("lastAttemptedRevision", "").rpartition(":")[2]
-    newest = status.get("sync", {}).get("revision")
-    if not (ours(tried) if ours else not (newest and tried and newest != tried)):
-        return
-    yield from _operation(operation)
-    for one in status.get("conditions", []):
-        broken = one["type"].endswith("Error") or (one["type"] == "Ready" and one.get("status") == "False")
-        if broken and one.get("reason") not in _ON_ITS_WAY:
-            message = one.get("message", "")
+    said = [one for one in wrong(status) if one.get("reason") != HEALTH]  # pods say it better
+    last, newest = tried(seen.application), status.get("sync", {}).get("revision")
+    if ours(last) if ours else not (newest and last and newest != last):
+        yield from _operation(status.get("operationState", {}))
+        for message in (one.get("message", "") for one in said if one["type"] in _OF_WHAT_WAS_TRIED):
             yield refused(message) or Failure(SYNC, line(message))
+    # What Argo CD cannot even compare it does not try, and it names no commit: it counts whichever was tried last.
+    for one in said:
+        if one["type"] not in _OF_WHAT_WAS_TRIED:
+            yield Failure(SYNC, line(one.get("message", "")))
 
 
 def _operation(operation: Object) -> Iterator[Failure]:
@@ -52,9 +91,9 @@ def _operation(operation: Object) -> Iterator[Failure]:
     if phase not in ("Failed", "Error", "Running"):
         return
     resources = operation.get("syncResult", {}).get("resources") or []
-    wrong = [one.get("message", "") for one in resources if one.get("status") == "SyncFailed"]
+    failed = [one.get("message", "") for one in resources if one.get("status") == "SyncFailed"]
     if phase == "Running":
-        yield from (refused(message) or Failure(SYNC, line(message)) for message in wrong)
+        yield from (refused(message) or Failure(SYNC, line(message)) for message in failed)
         return
-    message = next(iter(wrong), operation.get("message", ""))
+    message = next(iter(failed), operation.get("message", ""))
     yield replace(refused(message) or Failure(SYNC, line(message)), late=True)

@@ -16,7 +16,7 @@ from generator.rollouts.reconciling import Ours
 from generator.rollouts.snapshot import Snapshot
 
 TICK = 2.0  # seconds from look to look
-PATIENCE = 60.0  # for a cluster that does not answer, and for a Service that leads to other pods still
+PATIENCE = 60.0  # for a cluster that does not answer, and for an API server that does not reach pods
 FRESH = 15.0  # how long it is taken for granted that the release is still wanted
 
 
@@ -84,10 +84,11 @@ class _Looks:
     with_: Watcher
     said: str = ""
     asked: float | None = None  # when it was last asked whether the release is wanted still
+    unasked: float | None = None  # since when /metadata could not be asked, with all pods ready
 
     def look(self, now: float, *, late: bool) -> Sighting | None:
         """One more look; None while the rollout goes on."""
-        seen = _judged(self.digest, self.facts, self.with_)
+        seen = self._judged(now)
         if seen.state is State.SERVING:
             return Sighting("serving", seen.detail)
         failed = seen.state is State.FAILED
@@ -95,10 +96,11 @@ class _Looks:
             self.say(seen.detail)
         if not self._wanted(now, at_once=failed or late):
             return Sighting("superseded", "the overlay names another release meanwhile")
+        kind = seen.failure.kind.name if seen.failure else None
         if failed:
-            return Sighting("failed", seen.detail, seen.failure.kind.name if seen.failure else None)
+            return Sighting("failed", seen.detail, kind)
         if late:
-            return Sighting("late", f"not within {self.with_.timeout:.0f} s: {seen.detail}")
+            return Sighting("late", f"not within {self.with_.timeout:.0f} s: {seen.detail}", kind)
         return None
 
     def say(self, line: str) -> None:
@@ -113,15 +115,24 @@ class _Looks:
         self.asked = now
         return self.with_.wanted()
 
-
-def _judged(digest: str, facts: Mapping[str, object], with_: Watcher) -> Seen:
-    """One look; a release whose pods are ready serves once its Service leads to them."""
-    seen = judge(with_.look(), digest, with_.ours)
-    if seen.state is not State.SERVING or with_.told is None:
-        return seen
-    told = with_.told()
-    if not isinstance(told, dict):
-        return Seen(State.ROLLING, f"{seen.detail}, and the Service leads to nothing that answers /metadata yet")
-    if odd := difference(told, facts):
-        return Seen(State.ROLLING, f"{seen.detail}, and {odd} yet")
-    return Seen(State.SERVING, f"{seen.detail}, {told['name']} {told['version']} answers")
+    def _judged(self, now: float) -> Seen:
+        """A release whose pods are ready serves once its Service leads to them."""
+        seen = judge(self.with_.look(), self.digest, self.with_.ours)
+        if seen.state is not State.SERVING or self.with_.told is None:
+            self.unasked = None
+            return seen
+        try:
+            told = self.with_.told()
+        except GeneratorError as error:
+            # Where the API server does not reach pods, their readiness must do.
+            self.unasked = now if self.unasked is None else self.unasked
+            state = State.ROLLING if now - self.unasked < PATIENCE else State.SERVING
+            return Seen(state, f"{seen.detail}; /metadata could not be asked: {error}")
+        self.unasked = None
+        if not isinstance(told, dict):
+            return Seen(
+                State.ROLLING, f"{seen.detail}, and the Service leads to nothing that answers /metadata yet"
+            )
+        if odd := difference(told, self.facts):
+            return Seen(State.ROLLING, f"{seen.detail}, and {odd} yet")
+        return Seen(State.SERVING, f"{seen.detail}, {told['name']} {told['version']} answers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import GeneratorError
@@ -10,19 +11,35 @@ from generator.ports import Cluster
 PENDING = "its LoadBalancer has no address yet"
 
 
-def address(cluster: Cluster, namespace: str, name: str) -> str:
+@dataclass
+class Asked:
+    """A cluster that is asked for addresses."""
+
+    cluster: Cluster
+    refused: bool = False  # it did not show all that it was asked for
+
+    def get(self, path: str) -> Any:
+        """What may not be seen does not hide what may."""
+        try:
+            return self.cluster.get(path) or {}
+        except GeneratorError:
+            self.refused = True
+            return {}
+
+
+def address(asked: Asked, namespace: str, name: str) -> str:
     """An Ingress's or HTTPRoute's host, a LoadBalancer's address, or else what pods of the cluster call it.
 
     Empty where there is no Service.
     """
-    ingress = _get(cluster, f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}")
+    ingress = asked.get(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}")
     for rule in ingress.get("spec", {}).get("rules", []):
         if host := rule.get("host"):
             return f"{'https' if ingress['spec'].get('tls') else 'http'}://{host}"
-    route = _get(cluster, f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/{name}")
+    route = asked.get(f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/{name}")
     for host in route.get("spec", {}).get("hostnames", []):
         return str(host)  # which scheme, its Gateway knows
-    service = _get(cluster, f"/api/v1/namespaces/{namespace}/services/{name}")
+    service = asked.get(f"/api/v1/namespaces/{namespace}/services/{name}")
     if not service:
         return ""
     port = next((one["port"] for one in service["spec"].get("ports", [])), 80)
@@ -37,11 +54,3 @@ def address(cluster: Cluster, namespace: str, name: str) -> str:
 def _host(one: Any) -> str:
     text = str(one.get("hostname") or one.get("ip"))
     return f"[{text}]" if ":" in text else text
-
-
-def _get(cluster: Cluster, path: str) -> Any:
-    """What may not be seen does not hide what may."""
-    try:
-        return cluster.get(path) or {}
-    except GeneratorError:
-        return {}

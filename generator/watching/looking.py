@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from generator.adapters.git import GitRepository
 from generator.chain.running import Place, elsewhere, places
 from generator.config.model import Model, Target
 from generator.errors import GeneratorError
@@ -12,8 +13,9 @@ from generator.ledger import Entry, Ledger
 from generator.ports import Cluster
 from generator.rollouts.judge import State as Judged
 from generator.rollouts.judge import judge
+from generator.rollouts.reconciling import Ours
 from generator.rollouts.snapshot import Snapshot, condition
-from generator.watching.address import PENDING, address
+from generator.watching.address import PENDING, Asked, address
 from generator.watching.releasing import Runs, releasing
 from generator.watching.standing import Standing, State, moment
 
@@ -26,7 +28,20 @@ class Unknown:
     why: str
 
 
-Found = Mapping[str, tuple[Model, Mapping[str, Ledger] | Unknown]]
+@dataclass(frozen=True)
+class Known:
+    """A model's ledgers by environment, and the clone that they are read from."""
+
+    ledgers: Mapping[str, Ledger]
+    git: GitRepository
+
+    def ours(self, model: Model, target: Target) -> Ours:
+        """Whether a revision has the commit that the overlay is of."""
+        commit = self.git.last_change(model.overlay_path(target.name))
+        return lambda revision: bool(self.git.contains(revision, commit))
+
+
+Found = Mapping[str, tuple[Model, Known | Unknown]]
 _STATES = {
     Judged.SERVING: State.DEPLOYED,
     Judged.ROLLING: State.DEPLOYING,
@@ -49,19 +64,20 @@ class World:
 
 
 def look(models: Found, environment: str | None, world: World) -> Iterator[Standing]:
-    """A row for each cluster of each environment. `models` have their ledgers by environment."""
-    for model, ledgers in models.values():
+    """A row for each cluster of each environment."""
+    for model, known in models.values():
         for target in model.targets:
             if environment not in (None, target.name):
                 continue
-            if isinstance(ledgers, Unknown):
-                rows = iter([Standing(model.name, target.name, "", ledgers.state, detail=ledgers.why)])
+            if isinstance(known, Unknown):
+                rows = iter([Standing(model.name, target.name, "", known.state, detail=known.why)])
             else:
-                rows = _rows(model, target, ledgers.get(target.name), world)
+                rows = _rows(model, target, known, world)
             yield from (replace(row, context=world.context) for row in rows)
 
 
-def _rows(model: Model, target: Target, ledger: Ledger | None, world: World) -> Iterator[Standing]:
+def _rows(model: Model, target: Target, known: Known, world: World) -> Iterator[Standing]:
+    ledger = known.ledgers.get(target.name)
     coming = _coming(model, target, ledger, world)
     row = Standing(model.name, target.name, "", State.EMPTY)
     if ledger is None or ledger.current is None:
@@ -74,7 +90,7 @@ def _rows(model: Model, target: Target, ledger: Ledger | None, world: World) -> 
         return
     for place in places(model, target, world.cluster, world.named):
         own = replace(row, cluster=place.member or "")
-        found = _in_cluster(own, place, ledger.current, world)
+        found = _in_cluster(own, place, ledger.current, known, world)
         yield _both(coming, found) if coming else found
 
 
@@ -104,7 +120,7 @@ def _coming(model: Model, target: Target, ledger: Ledger | None, world: World) -
         return None
 
 
-def _in_cluster(row: Standing, place: Place, entry: Entry, world: World) -> Standing:
+def _in_cluster(row: Standing, place: Place, entry: Entry, known: Known, world: World) -> Standing:
     if place.member and place.there is None:
         return replace(row, state=State.UNSEEN, detail=f"kubectl has no context called {place.member}")
     try:
@@ -113,9 +129,10 @@ def _in_cluster(row: Standing, place: Place, entry: Entry, world: World) -> Stan
             nothing = f"the cluster of context {place.cluster.context()} has nothing of {row.environment}"
             return replace(row, state=State.UNSEEN, detail=nothing)
         row = replace(row, address=_address(row, place, world))
+        ours = known.ours(place.model, place.target)
     except GeneratorError as error:
         return replace(row, state=State.UNSEEN, detail=str(error))
-    found = judge(seen, entry.digest)
+    found = judge(seen, entry.digest, ours)
     state = _STATES[found.state]
     if state is not State.DEPLOYED:
         return replace(row, state=state, detail=found.detail)
@@ -134,6 +151,8 @@ def _completed(seen: Snapshot) -> str:
 def _address(row: Standing, place: Place, world: World) -> str:
     known = world.addresses.get(row.place, PENDING)
     if known in ("", PENDING):
-        known = address(place.there or place.cluster, place.target.namespace, place.name)
-        world.addresses[row.place] = known
+        asked = Asked(place.there or place.cluster)
+        known = address(asked, place.target.namespace, place.name)
+        if not asked.refused:
+            world.addresses[row.place] = known
     return known

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from generator.adapters.git import GitRepository
 from generator.adapters.github import connect
 from generator.chain.sources import cluster_of, named_cluster
 from generator.config.model import Model
-from generator.config.workspace import load
+from generator.config.workspace import Workspace, load
 from generator.errors import GeneratorError
 from generator.generate import ledgers
-from generator.ledger import Ledger
-from generator.watching.looking import Found, Unknown, World
+from generator.watching.looking import Found, Known, Unknown, World
 from generator.watching.releasing import Patient
 from generator.watching.standing import State
 from generator.wiring import clone_of, overlays_of
@@ -28,6 +27,7 @@ class Ledgers:
         self._root, self._folder, self._names = root, folder, names
         self._source = GitRepository(root).origin()
         self._fetched: dict[Path, GeneratorError | None] = {}  # by clone, in this reading
+        self._loaded: dict[Path, Workspace] = {}  # likewise
 
     def read(self) -> Found:
         """As they are now: what moved since the last call is fetched, each branch once for all models.
@@ -36,25 +36,29 @@ class Ledgers:
         """
         here = load(self._root)
         self._fetched.clear()
+        self._loaded.clear()
         return {name: self._one(here.model(name)) for name in self._names}
 
-    def _one(self, model: Model) -> tuple[Model, Mapping[str, Ledger] | Unknown]:
-        root = self._root
+    def _one(self, model: Model) -> tuple[Model, Known | Unknown]:
+        git = GitRepository(self._root)
         if self._source is not None:
             branch = model.config.repository.branch
-            root = self._moved(clone_of(self._source, branch, self._folder), branch)
-            origin = load(root)
+            git = self._moved(clone_of(self._source, branch, self._folder), branch)
+            if git.root not in self._loaded:
+                self._loaded[git.root] = load(git.root)
+            origin = self._loaded[git.root]
             if model.name not in {one.name for one in origin}:
                 return model, Unknown(State.EMPTY, "origin does not have this model yet")
             model = origin.model(model.name)
         try:
             if model.separate:
-                root = self._moved(overlays_of(model, self._folder), model.overlays_branch) / model.home
-            return model, ledgers(root, model)
+                git = self._moved(overlays_of(model, self._folder), model.overlays_branch)
+                return model, Known(ledgers(git.root / model.home, model), git)
+            return model, Known(ledgers(git.root, model), git)
         except GeneratorError as error:
             return model, Unknown(State.UNSEEN, str(error))
 
-    def _moved(self, git: GitRepository, branch: str) -> Path:
+    def _moved(self, git: GitRepository, branch: str) -> GitRepository:
         """The clone as origin has it; what one model could not fetch, no other tries again."""
         if git.root not in self._fetched:
             try:
@@ -66,7 +70,7 @@ class Ledgers:
                 self._fetched[git.root] = error
         if failed := self._fetched[git.root]:
             raise failed
-        return git.root
+        return git
 
 
 def world_of(root: Path, models: list[Model], say: Callable[[str], None]) -> World:

@@ -85,6 +85,7 @@ class FakeCluster:
         self.namespace: dict[str, Any] | None = {"kind": "Namespace"}
         self.told: Any = None
         self.refuses: str | None = None
+        self.hides: dict[str, str] = {}  # why, by a part of the path
         self.more: dict[str, Any] = {}  # by path
 
     def held(self) -> dict[str, Any]:
@@ -106,6 +107,9 @@ class FakeCluster:
     def get(self, path: str) -> Any:
         if self.refuses:
             raise GeneratorError(self.refuses)
+        for part, why in self.hides.items():
+            if part in path:
+                raise GeneratorError(why)
         plain, known = path.partition("?")[0], self.held()
         if plain not in known:
             raise AssertionError(f"nobody should ask for {path}")

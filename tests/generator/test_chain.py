@@ -227,6 +227,16 @@ def _not_reconciled(chain: Chain) -> None:
     _set(chain, application={"status": status})
 
 
+def _not_compared(chain: Chain) -> None:
+    """Argo CD forgets the revision then; its last operation was of the release before."""
+    _earlier(chain)
+    _operation(chain, "Succeeded", chain.commit)
+    _sync(chain, status="Unknown", revision="")
+    assert chain.cluster.application
+    told = {"type": "ComparisonError", "message": "kustomize build failed"}
+    chain.cluster.application["status"]["conditions"] = [told]
+
+
 def _another_deployment(chain: Chain) -> None:
     fresh = FakeCluster(OTHER)
     chain.cluster.deployment, chain.cluster.pods = fresh.deployment, fresh.pods
@@ -264,6 +274,7 @@ BROKEN: dict[str, tuple[Callable[[Chain], None], str, str]] = {
     ),
     "the cluster differs from the commit": (lambda c: _sync(c, status="OutOfSync"), "reconciler", "OutOfSync"),
     "Argo CD could not apply it": (_not_applied, "reconciler", "cannot apply the overlay (no such field)"),
+    "Argo CD could not compare it": (_not_compared, "reconciler", "(kustomize build failed)"),
     "Flux could not apply it": (_not_reconciled, "reconciler", "cannot apply the overlay (no such field)"),
     "the Deployment was deleted": (lambda c: _set(c, deployment=None), "deployment", "is not there"),
     "the Deployment was edited": (_another_deployment, "deployment", "it names sha256:ffff"),

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from generator.errors import InvalidInput
+from generator.ledger import Entry
+from generator.observing import patience
+from tests.generator.test_deploy import Quiet
 from tests.generator.workspaces import model_yaml, write
 
 ELSEWHERE = """\
@@ -37,6 +40,58 @@ def test_there_what_nobody_would_see_is_refused(tmp_path: Path, keys: str, place
         write(tmp_path, model_yaml(f"{ELSEWHERE}    live: {{{keys}}}\n"))
     why = "with deploy.repository only the first environment's rollout is watched yet"
     assert str(refused.value) == f"model.yaml:{place}: {why}: leave {key} out here"
+
+
+LOADS = Entry(
+    version="1.0.0",
+    digest="sha256:" + "a" * 64,
+    run="1" * 32,
+    commit="c" * 40,
+    at="2026-11-22T03:00:00Z",
+    by="ada",
+    load_seconds=60,  # the startup probe waits 600, the rollout's deadline is 900
+)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "workflow", "loads", "lasts", "says"),
+    [
+        (900, False, 60, 1200, False),
+        (60, False, 60, 1200, False),
+        (900, True, 60, 1200, False),
+        (899, True, 60, 899, True),
+        (1500, True, 60, 1500, False),
+        (60, True, 20, 60, False),
+        (60, False, 20, 60, False),
+    ],
+)
+def test_a_model_that_loads_slowly_is_watched_until_its_deadline_where_the_job_lasts_as_long(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: int,
+    workflow: bool,
+    loads: float,
+    lasts: int,
+    says: bool,
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    if workflow:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    text = model_yaml(f"deploy: {{observe: {{kubeconfig: K, timeout: {timeout}}}}}\n")
+    target, reporter, said = write(tmp_path, text).model(None).targets[0], Quiet(), list[str]()
+    reporter.say = said.append  # type: ignore[method-assign]
+    assert patience(target, LOADS.model_copy(update={"load_seconds": loads}), reporter) == lasts
+    assert [line for line in said if "set it to 1200 in model.yaml" in line] == said
+    assert bool(said) is says
+
+
+def test_a_role_s_session_bounds_the_timeout(tmp_path: Path) -> None:
+    write(tmp_path, model_yaml("deploy: {observe: {kubeconfig: K, timeout: 10800}}\n"))
+    text = model_yaml(f"deploy: {{observe: {{eks: prod, role: '{ROLE}', timeout: 3001}}}}\n")
+    with pytest.raises(
+        InvalidInput, match="timeout is at most 3000 with eks: the role's session ends after an hour"
+    ):
+        write(tmp_path, text)
 
 
 ROLE = "arn:aws:iam::123456789012:role/observe"

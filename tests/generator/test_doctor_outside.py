@@ -334,6 +334,7 @@ def lacking(path: str) -> dict[str, Any]:
 
 
 COMPARED = {"type": "ComparisonError", "message": "repository not accessible"}
+UNHEALTHY = {"type": "Ready", "status": "False", "reason": "HealthCheckFailed", "message": "timeout waiting for"}
 CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "no namespace": (
         lacking("/api/v1/namespaces/churn-staging"), WARNING, "no namespace churn-staging",
@@ -348,6 +349,7 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "another branch": (elsewhere("targetRevision", "dev"), ERROR, "follows targetRevision dev", "kubectl apply"),
     "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows repoURL", "kubectl apply"),
     "it cannot read": (state(conditions=[COMPARED]), WARNING, "repository not accessible", "correct what it says"),
+    "unhealthy": (state(conditions=[UNHEALTHY]), WARNING, "timeout waiting for", "kubectl describe pods"),
     "degraded": (state(health={"status": "Degraded"}), WARNING, "is Degraded", "kubectl describe pods"),
 }  # fmt: skip
 
@@ -357,6 +359,13 @@ def test_a_cluster_that_lacks_something_is_found(
     setup: Setup, monkeypatch: pytest.MonkeyPatch, answers: Any, severity: Severity, what: str, fix: str
 ) -> None:
     hit(in_cluster(setup, monkeypatch, answers), severity, what, fix)
+
+
+@pytest.mark.parametrize("reason", ["Progressing", "DependencyNotReady", "HealthCheckCanceled"])
+def test_a_rollout_on_its_way_is_no_finding(setup: Setup, monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    moving = {"type": "Ready", "status": "False", "reason": reason, "message": "New revision detected"}
+    answers = state(conditions=[moving])
+    assert not [one for one in in_cluster(setup, monkeypatch, answers) if one.severity is not NOTE]
 
 
 def test_no_cluster_is_a_note(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:

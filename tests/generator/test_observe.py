@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from generator.adapters.git import GitRepository
+from generator.observing import watching
 from tests import parts
 from tests.generator.cluster_parts import FakeCluster, digest, event, pod
 from tests.generator.repositories import git
 from tests.generator.test_cli import generator
-from tests.generator.test_deploy import Scene
+from tests.generator.test_deploy import Quiet, Scene
+from tests.generator.workspaces import model_yaml, write
 
 TOKEN = "token-of-who-watches"
 FIRST, SECOND = digest("a"), digest("b")
@@ -217,14 +220,66 @@ def test_overlays_elsewhere_are_not_watched_by_their_branch(scene: Watched) -> N
     assert "not watched by their branch yet" in done.stderr
 
 
+CONFIGURED = """\
+repository: {url: "https://github.com/acme/churn"}
+deploy:
+  engine: argocd
+  repository: https://github.com/acme/deployments
+  push: {mode: app}
+  observe: {kubeconfig: PROD, timeout: 60}
+  environments: {production: {namespace: churn}}
+"""
+
+
+def test_in_a_configuration_repository_what_is_tried_after_the_first_look_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others' commits come after the release's, and Argo CD applies the newest: the clone here knows none of them."""
+    parts.need_program("kubectl", "install kubectl, or source the test bed's env")
+    model = write(tmp_path, model_yaml(CONFIGURED)).model(None)
+    git(tmp_path, "init", "--quiet")
+    cluster, reporter = FakeCluster(FIRST), Quiet()
+
+    def tries(commit: str) -> None:
+        failed = {"phase": "Failed", "message": "exceeded quota: small", "syncResult": {"revision": commit}}
+        cluster.application = {"status": {"sync": {"revision": commit}, "operationState": failed}}
+
+    def say(line: str) -> None:
+        if "still" in line:
+            tries("d" * 40)
+
+    reporter.say = say  # type: ignore[method-assign]
+    tries("b" * 40)
+    with serving(cluster, tmp_path) as kubeconfig:
+        monkeypatch.setenv("TAGSHIP_KUBECONFIG", kubeconfig)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        watch = watching(GitRepository(tmp_path), model, model.targets[0], reporter, 60)
+        seen = watch({"name": "churn", "version": "1.1.0", "digest": SECOND}, "c" * 40)
+    assert (seen.state, seen.kind) == ("failed", "quota")
+    assert seen.seconds, "what had been tried before is no failure of this release"
+
+
 def test_what_was_never_released_has_nothing_to_watch(scene: Watched) -> None:
     done = scene.observe()
     assert done.returncode == 1
     assert "names no release of churn in production" in done.stderr
 
 
-def test_without_access_there_is_no_way(tmp_path: Path) -> None:
+def test_by_hand_kubectl_s_own_cluster_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """deploy.observe is for workflows."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setattr(Watched, "MORE", "")
+    scene = Watched(tmp_path)
+    scene.deploy("1.0.0", "a")
+    cluster = runs("1.0.0", FIRST)
+    cluster.told["commit"] = scene.commit
+    done = watched(scene, cluster)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_access_there_is_no_way_for_a_workflow(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    done = generator("observe", "production", cwd=scene.root)
+    done = generator("observe", "production", cwd=scene.root, GITHUB_ACTIONS="true")
     assert done.returncode == 1
     assert "deploy.observe in model.yaml gives no access" in done.stderr

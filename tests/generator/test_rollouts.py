@@ -46,11 +46,12 @@ def pulling(said: str) -> FakeCluster:
     return cluster
 
 
-def probed() -> FakeCluster:
+def probed(probe: str = "startup", restarts: int = 1) -> FakeCluster:
     cluster = rolling(state={"running": {}}, last=ended("Error", 143))
+    cluster.pods[1]["status"]["containerStatuses"][0]["restartCount"] = restarts
     cluster.events = [
-        event("one", "Unhealthy", "Startup probe failed: HTTP probe failed with statuscode: 503"),
-        event("one", "Killing", "Container server failed startup probe, will be restarted"),
+        event("one", "Unhealthy", f"{probe.capitalize()} probe failed: HTTP probe failed with statuscode: 503"),
+        event("one", "Killing", f"Container server failed {probe} probe, will be restarted"),
     ]
     return cluster
 
@@ -126,8 +127,15 @@ def mounted_since() -> FakeCluster:
     return cluster
 
 
+def crashing(reason: str, code: int, message: str = "") -> dict[str, object]:
+    return {**waiting("CrashLoopBackOff", "back-off 10s"), "last": ended(reason, code, message)}
+
+
 def crashed_before(reason: str, code: int, message: str = "") -> FakeCluster:
-    return rolling(**waiting("CrashLoopBackOff", "back-off 10s"), last=ended(reason, code, message))
+    return rolling(**crashing(reason, code, message))
+
+
+REFUSED = [{"status": "SyncFailed", "message": "the server could not find the requested resource"}]
 
 
 FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
@@ -173,6 +181,7 @@ FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
         "exec format error",
     ),
     "a startup probe": (probed, kinds.NEVER_READY, "statuscode: 503"),
+    "a liveness probe, again": (lambda: probed("liveness", 2), kinds.NEVER_READY, "statuscode: 503"),
     "a deadline": (out_of_time, kinds.NEVER_READY, "Readiness probe failed"),
     "no Secret": (lambda: without_config(5), kinds.CONFIG_ABSENT, "churn-keys"),
     "no volume": (unmounted, kinds.CONFIG_ABSENT, "churn-keys"),
@@ -214,6 +223,17 @@ PASSING: dict[str, tuple[Callable[[], FakeCluster], Kind]] = {
         lambda: rolling(**waiting("CreateContainerError", "context deadline exceeded")),
         kinds.CANNOT_START,
     ),
+    "a runtime that is at the first try still": (
+        lambda: rolling(
+            **waiting(
+                "CreateContainerError",
+                'failed to reserve container name "server_one_churn_1_0": name "server_one_churn_1_0" is reserved '
+                'for "4f2a"',
+            )
+        ),
+        kinds.CANNOT_START,
+    ),
+    "a first liveness kill": (lambda: probed("liveness"), kinds.NEVER_READY),
 }
 
 
@@ -233,6 +253,20 @@ def test_what_may_pass_by_itself_fails_only_at_the_rollouts_deadline(case: str) 
     assert (found.state, found.failure and found.failure.kind) == (State.ROLLING, kind)
     found = seen(late(make()))
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kind)
+
+
+def test_what_may_pass_hides_no_final_failure() -> None:
+    """Neither that of another pod, nor behind what the reconciler says."""
+    cluster = unschedulable()
+    memory = pod("two", **crashing("OOMKilled", 137))  # type: ignore[arg-type]
+    cluster.pods.append(memory)
+    found = seen(cluster)
+    assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.OUT_OF_MEMORY)
+    cluster.application = {
+        "status": {"operationState": {"phase": "Running", "syncResult": {"resources": REFUSED}}}
+    }
+    found = seen(cluster)
+    assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.OUT_OF_MEMORY)
 
 
 def test_a_volume_that_came_at_last_says_nothing() -> None:
@@ -296,6 +330,30 @@ def test_a_reconciler_speaks_for_the_commit_that_it_has_seen_alone(engine: str) 
     own, next_one = (judge(snapshot, NEW, lambda revision, c=c: revision == c * 40) for c in "bc")
     assert (own.state, own.failure and own.failure.kind) == (State.FAILED, kinds.QUOTA)
     assert (next_one.state, next_one.failure) == (State.WAITING, None)
+
+
+COMPARED = {"type": "ComparisonError", "message": "Failed to load target state: kustomize build failed"}
+
+
+@pytest.mark.parametrize("revision", ["b" * 40, ""], ids=["after another commit", "before any"])
+def test_what_argo_cd_cannot_compare_is_told_whatever_it_tried_last(revision: str) -> None:
+    cluster = FakeCluster(OLD)
+    done = {"phase": "Succeeded", "syncResult": {"revision": revision}} if revision else {}
+    last = {"type": "SyncError", "message": f"Failed last sync attempt to {revision}"}
+    cluster.application = {"status": {"operationState": done, "conditions": [last, COMPARED]}}
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda revision: revision == "c" * 40)
+    assert (found.state, found.failure and found.failure.kind) == (State.WAITING, kinds.SYNC)
+    assert "kustomize build failed" in found.detail
+
+
+@pytest.mark.parametrize(
+    "reason", ["Progressing", "DependencyNotReady", "HealthCheckCanceled", "HealthCheckFailed"]
+)
+def test_what_flux_says_of_a_rollout_on_its_way_is_no_complaint(reason: str) -> None:
+    cluster = FakeCluster(OLD)
+    told = {"type": "Ready", "status": "False", "reason": reason, "message": "New reconciliation triggered"}
+    cluster.application = {"status": {"lastAttemptedRevision": f"main@sha1:{'c' * 40}", "conditions": [told]}}
+    assert judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True).failure is None
 
 
 def test_a_sync_that_nobody_tries_again_is_final() -> None:

@@ -83,6 +83,11 @@ def cannot_pull(cluster: FakeCluster) -> None:
     cluster.events = [event("one", "Failed", "Failed to pull image: not found")]
 
 
+def unreachable(cluster: FakeCluster) -> None:
+    cannot_pull(cluster)
+    cluster.events = [event("one", "Failed", "Failed to pull image: dial tcp: i/o timeout")]
+
+
 def does_not_answer(cluster: FakeCluster) -> None:
     cluster.refuses = "the cluster does not answer"
 
@@ -118,10 +123,6 @@ def test_a_failure_is_told_as_soon_as_kubernetes_knows() -> None:
 
 
 def test_what_may_pass_by_itself_is_waited_for() -> None:
-    def unreachable(cluster: FakeCluster) -> None:
-        cannot_pull(cluster)
-        cluster.events = [event("one", "Failed", "Failed to pull image: dial tcp: i/o timeout")]
-
     film = Film(steps={10: arrives, 20: unreachable, 100: serves, 101: answers("1.1.0", NEW)})
     assert film.watch().state == "serving"
     assert any("i/o timeout" in line for line in film.said)
@@ -132,6 +133,12 @@ def test_no_reason_within_its_time_is_late_and_no_failure() -> None:
     seen = film.watch()
     assert (seen.state, seen.kind) == ("late", None)
     assert seen.detail == "not within 60 s: 0 of 2 pods ready, 1 of an earlier revision"
+
+
+def test_what_is_late_names_the_reason_that_was_seen() -> None:
+    film = Film(timeout=60, steps={10: arrives, 20: unreachable})
+    seen = film.watch()
+    assert (seen.state, seen.kind) == ("late", "image-unreachable")
 
 
 @pytest.mark.parametrize("ending", [cannot_pull, None])
@@ -158,3 +165,39 @@ def test_a_cluster_that_stays_away_is_no_failed_rollout() -> None:
     with pytest.raises(GeneratorError, match="does not answer"):
         film.watch()
     assert film.time == pytest.approx(10 + PATIENCE, abs=2 * TICK)
+
+
+UNREACHED = "the cluster does not answer (error trying to reach service: dial tcp 10.8.0.7:8000: i/o timeout)"
+
+
+def does_not_reach_pods(cluster: FakeCluster) -> None:
+    cluster.hides = {"proxy/metadata": UNREACHED}
+
+
+def reaches_pods(cluster: FakeCluster) -> None:
+    cluster.hides = {}
+
+
+def test_where_the_api_server_reaches_no_pod_their_readiness_must_do() -> None:
+    """As in a private cluster whose firewall lets the control plane to no pod's port."""
+    film = Film(steps={0: does_not_reach_pods, 10: arrives, 20: serves})
+    seen = film.watch()
+    assert (seen.state, film.time) == ("serving", 20 + PATIENCE)
+    assert seen.detail == f"2 of 2 pods ready; /metadata could not be asked: {UNREACHED}"
+
+
+def test_an_api_server_that_misses_a_pod_for_a_moment_is_asked_again() -> None:
+    steps = {20: serves, 22: does_not_reach_pods, 60: reaches_pods, 62: answers("1.0.0", OLD)}
+    film = Film(
+        steps={10: arrives, **steps, 70: does_not_reach_pods, 100: reaches_pods, 101: answers("1.1.0", NEW)}
+    )
+    assert film.watch().detail == "2 of 2 pods ready, churn 1.1.0 answers"
+
+
+def test_a_service_that_leads_to_no_pod_is_no_success() -> None:
+    def leads_nowhere(cluster: FakeCluster) -> None:
+        cluster.hides = {"proxy/metadata": 'no endpoints available for service "churn-inference"'}
+
+    film = Film(timeout=200, steps={0: leads_nowhere, 10: arrives, 20: serves})
+    seen = film.watch()
+    assert (seen.state, "leads to nothing that answers /metadata" in seen.detail) == ("late", True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import FileIO
 from itertools import pairwise
@@ -18,19 +19,21 @@ from typing import IO, Any
 
 import pytest
 
+from generator.adapters.git import GitRepository
 from generator.adapters.github import connect
 from generator.adapters.github.runs import JobFacts, RunFacts
 from generator.config.model import Model
 from generator.errors import GeneratorError
 from generator.ledger import Entry, Ledger
-from generator.watching.address import PENDING, address
-from generator.watching.looking import World, look
+from generator.watching.address import PENDING, Asked, address
+from generator.watching.looking import Known, World, look
 from generator.watching.releasing import Patient
 from generator.watching.standing import Standing, State, spoken
 from tests.generator.cluster_parts import NAME, NAMESPACE, FakeCluster, digest, pod
 from tests.generator.doctor_parts import answering, kubeconfig
 from tests.generator.github.answers import denied
 from tests.generator.github.server import GitHubServer
+from tests.generator.repositories import commit_all, git
 from tests.generator.test_cli import generator
 from tests.generator.test_deploy import Scene
 from tests.generator.workspaces import model_yaml, write
@@ -42,6 +45,7 @@ ROUTE = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/{
 SERVICE = f"/api/v1/namespaces/{NAMESPACE}/services/{NAME}"
 INSIDE = {"spec": {"type": "ClusterIP", "ports": [{"port": 80}]}}
 MORE = "deploy: {engine: argocd, environments: {production: {namespace: churn}}}\n"
+OVERLAY = "k8s/overlays/production"
 URL = "repository: {url: https://github.com/acme/churn}\n"
 ENTRY = Entry(
     version="1.0.0", digest=digest("a"), run="1" * 32, commit="c" * 40, at="2026-11-22T03:00:00Z", by="ada"
@@ -49,11 +53,21 @@ ENTRY = Entry(
 RELEASED = Ledger(model="churn", environment="production").with_release(ENTRY)
 
 
+def known(root: Path, ledgers: Mapping[str, Ledger]) -> Known:
+    """As in a clone whose last commit is the overlay's."""
+    (root / OVERLAY).mkdir(parents=True)
+    (root / OVERLAY / "release.yaml").touch()
+    git(root, "init", "--quiet")
+    commit_all(root, "Release")
+    return Known(ledgers, GitRepository(root))
+
+
 class Place:
     """churn in production, whose ledger, cluster and runs a test gives."""
 
     def __init__(self, root: Path) -> None:
         self.model: Model = write(root, model_yaml(URL + MORE)).model(None)
+        self.known = known(root, {})
         self.cluster = FakeCluster(digest("a"))
         self.cluster.more = {INGRESS: None, ROUTE: None, SERVICE: INSIDE}
         self.said: list[str] = []
@@ -64,7 +78,8 @@ class Place:
         runs = connect("acme/churn", github.variables).runs if github else None
         given: dict[str, Any] = {"cluster": self.cluster, "named": lambda _: None, "runs": runs} | other
         ledgers: Mapping[str, Ledger] = {"production": ledger} if ledger else {}
-        (row,) = look({"churn": (self.model, ledgers)}, None, World(say=self.said.append, **given))
+        found = replace(self.known, ledgers=ledgers)
+        (row,) = look({"churn": (self.model, found)}, None, World(say=self.said.append, **given))
         return row
 
 
@@ -260,6 +275,20 @@ def test_a_rollout_and_a_failed_one_say_how_far_and_why(place: Place) -> None:
     assert "exit code 1" in row.detail
 
 
+def test_a_sync_that_failed_is_that_release_s_whose_commit_it_was_of(place: Place) -> None:
+    """Argo CD speaks of the release before until it has seen the next one's commit."""
+    before = git(place.known.git.root, "rev-parse", "HEAD")
+    (place.known.git.root / OVERLAY / "release.yaml").write_text("1.0.0")
+    commits = {State.DEPLOYING: before, State.FAILED: commit_all(place.known.git.root, "Release 1.0.0")}
+    place.cluster = FakeCluster(digest("9"))
+    place.cluster.more = {INGRESS: None, ROUTE: None, SERVICE: INSIDE}
+    for state, commit in commits.items():
+        failed = {"phase": "Failed", "message": "exceeded quota: small", "syncResult": {"revision": commit}}
+        place.cluster.application = {"status": {"sync": {"revision": commit}, "operationState": failed}}
+        row = place.seen()
+        assert (row.state, "exceeded quota" in row.detail) == (state, state is State.FAILED)
+
+
 def test_what_was_never_released_and_what_cannot_be_asked(place: Place) -> None:
     assert place.seen(None).state is State.EMPTY
     assert place.seen(cluster=None).detail == "no cluster was asked"
@@ -273,6 +302,7 @@ def test_each_cluster_has_a_row(tmp_path: Path, github: GitHubServer) -> None:
     """Its own address, its own failure; a release on its way is all clusters', beside what each of them has."""
     clusters = MORE.replace("{namespace: churn}", "{namespace: churn, clusters: {eu: , us: , ap: }}")
     model = write(tmp_path, model_yaml(URL + clusters)).model(None)
+    found = known(tmp_path, {"production": RELEASED})
     hub, eu, us = (FakeCluster(digest("a")) for _ in range(3))
     folder = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
     hub.more = {f"{folder}/churn-production-{name}": hub.application for name in ("eu", "us", "ap")}
@@ -285,7 +315,7 @@ def test_each_cluster_has_a_row(tmp_path: Path, github: GitHubServer) -> None:
     def seen() -> list[tuple[str, State, str, str]]:
         runs = connect("acme/churn", github.variables).runs
         world = World(hub, {"eu": eu, "us": us}.get, runs, lambda _: None)
-        rows = look({"churn": (model, {"production": RELEASED})}, None, world)
+        rows = look({"churn": (model, found)}, None, world)
         return [(row.where, row.state, row.version, row.address) for row in rows]
 
     inside, outside = f"http://{NAME}.{NAMESPACE}.svc", "http://us.example.com"
@@ -326,19 +356,30 @@ def balanced(**ingress: str) -> dict[str, Any]:
 def test_the_address_is_the_one_that_leads_furthest_out(objects: dict[str, Any], wanted: str) -> None:
     cluster = FakeCluster(digest("a"))
     cluster.more = {INGRESS: None, ROUTE: None, SERVICE: None, **objects}
-    assert address(cluster, NAMESPACE, NAME) == wanted
+    assert address(Asked(cluster), NAMESPACE, NAME) == wanted
 
 
 def test_what_one_may_not_see_hides_no_address() -> None:
-    class Forbidding(FakeCluster):
-        def get(self, path: str) -> Any:
-            if "gateway" in path:
-                raise GeneratorError("the cluster does not show it")
-            return super().get(path)
-
-    cluster = Forbidding(digest("a"))
+    cluster = FakeCluster(digest("a"))
+    cluster.hides = {"gateway": "the cluster does not show it"}
     cluster.more = {INGRESS: None, SERVICE: INSIDE}
-    assert address(cluster, NAMESPACE, NAME) == f"http://{NAME}.{NAMESPACE}.svc"
+    assert address(Asked(cluster), NAMESPACE, NAME) == f"http://{NAME}.{NAMESPACE}.svc"
+
+
+def test_an_address_is_kept_once_all_was_shown(place: Place) -> None:
+    """An Ingress that a time-out hid is asked for again."""
+    world, found = (
+        World(place.cluster, lambda _: None, None, place.said.append),
+        Known({"production": RELEASED}, place.known.git),
+    )
+    place.cluster.more[INGRESS] = HOST
+    seen = []
+    for hides in ({"ingresses": "timed out"}, {}, {"ingresses": "timed out"}):
+        place.cluster.hides = hides
+        (row,) = look({"churn": (place.model, found)}, None, world)
+        seen.append(row.address)
+    outside = "http://churn.example.com"
+    assert seen == [f"http://{NAME}.{NAMESPACE}.svc", outside, outside]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ def test_a_branch_is_fetched_once_for_all_models_of_it(
                 ledgers.read()
         built_in = [line for line in trace.read_text().splitlines() if "built-in: git fetch" in line]
         assert len(built_in) == 1, built_in
+
+
+def test_a_clone_s_models_are_read_once_a_look(checkout: Path, tmp_path: Path) -> None:
+    ledgers = Ledgers(checkout, tmp_path / "clones", ["a", "b", "c"])
+    ledgers.read()
+    opened: list[str] = []
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]).startswith(str(tmp_path)):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(count)
+    ledgers.read()
+    assert sum(path.endswith("models/a/model.yaml") for path in opened) == 1, opened
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,17 @@ def test_no_other_models_pods_count(tmp_path: Path, pod: str, counts: bool) -> N
     assert (re.fullmatch(found[2], pod) is not None) is counts, "Prometheus matches whole values"
 
 
+@pytest.mark.parametrize("length", [36, 37, 40])
+def test_the_pods_of_a_long_name_count(tmp_path: Path, length: int) -> None:
+    """The API server cuts what a pod's name begins with at 58 characters."""
+    name = "m" * length
+    query = one(made(tmp_path, KEDA, name=name), "ScaledObject")["spec"]["triggers"][-1]["metadata"]["query"]
+    found = re.search(r'pod=~"(.+)"', query)
+    pod = f"{name}-inference-5d8f7c9b64-"[:58] + "x2x4z"
+    assert found is not None
+    assert re.fullmatch(found[1], pod), pod
+
+
 @pytest.mark.parametrize("how", ["cpu: 70", KEDA])
 def test_the_number_of_pods_is_the_autoscalers(tmp_path: Path, how: str) -> None:
     """Left out of the Deployment, and of what Argo CD compares; pods are drained one at a time."""
