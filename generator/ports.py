@@ -245,13 +245,13 @@ class Engine(Protocol):
     ) -> None:
         """Builds the image and calls it `tag`. Raises GeneratorError with the build's reason."""
 
-    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+    def replay(self, tag: str, golden: str, *, memory: int, environment: Mapping[str, str] = {}) -> Replay:
         """Runs the image without network and secrets, in `memory` bytes, on the text of a golden.json."""
 
-    def parity(self, tag: str, golden: str) -> Parity:
+    def parity(self, tag: str, golden: str, *, environment: Mapping[str, str] = {}) -> Parity:
         """Compares, in the image without network, the model's native runtime with pyfunc."""
 
-    def hooks(self, tag: str, request: str) -> Hooked:
+    def hooks(self, tag: str, request: str, *, environment: Mapping[str, str] = {}) -> Hooked:
         """What the image, without network, answers through the hooks to the text of a `request` in JSON."""
 
     def save(self, tag: str, archive: Path) -> str:

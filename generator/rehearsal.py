@@ -27,6 +27,7 @@ from generator.adapters.process_engine import ProcessEngine
 from generator.adapters.uv import Uv
 from generator.artifacts import Artifact, BuiltImage, OverlayCommit
 from generator.config.model import Model
+from generator.config.variables import literals
 from generator.config.workspace import Workspace, load
 from generator.disk import write_atomically
 from generator.errors import GeneratorError
@@ -223,8 +224,9 @@ class _Rehearsal:
         digest = image_of((follower.root / path).read_text(encoding="utf-8"), path).digest
         tag = f"tagship.local/{release.model.name}:observed-{digest[7:19]}"
         engine.load(self.registry.archive(digest), tag)
+        environment = {**literals(release.model.config.serve.env), "TAGSHIP_DIGEST": digest}
         try:
-            with engine.serving(tag, environment={"TAGSHIP_DIGEST": digest}) as url:
+            with engine.serving(tag, environment=environment) as url:
                 return self._ask(release, url, digest)
         except httpx.HTTPError as error:
             raise GeneratorError(f"the server of {tag} was ready, but does not answer: {error}") from error

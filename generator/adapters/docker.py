@@ -80,10 +80,10 @@ class Docker:
                 f"The whole log is {log}, the context {context}"
             )
 
-    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+    def replay(self, tag: str, golden: str, *, memory: int, environment: Mapping[str, str] = {}) -> Replay:
         limits = (f"--memory={memory}", f"--memory-swap={memory}")
         try:
-            return read_replay(_run_confined(tag, "replay", golden, limits))
+            return read_replay(_run_confined(tag, "replay", golden, environment, limits))
         except ProcessFailed as error:
             if error.code == 137:
                 raise GeneratorError(
@@ -92,16 +92,16 @@ class Docker:
                 ) from error
             return read_replay(error.stdout, failure=error)
 
-    def parity(self, tag: str, golden: str) -> Parity:
+    def parity(self, tag: str, golden: str, *, environment: Mapping[str, str] = {}) -> Parity:
         # In all the memory that there is: two copies of the model are no matter of a pod's.
         try:
-            return read_parity(_run_confined(tag, "parity", golden))
+            return read_parity(_run_confined(tag, "parity", golden, environment))
         except ProcessFailed as error:
             return read_parity(error.stdout, failure=error)
 
-    def hooks(self, tag: str, request: str) -> Hooked:
+    def hooks(self, tag: str, request: str, *, environment: Mapping[str, str] = {}) -> Hooked:
         try:
-            return read_hooked(_run_confined(tag, "hooks", request))
+            return read_hooked(_run_confined(tag, "hooks", request, environment))
         except ProcessFailed as error:
             return read_hooked(error.stdout, failure=error)
 
@@ -139,10 +139,9 @@ class Docker:
 
     def _ready(self, container: str, tag: str, environment: Mapping[str, str]) -> str:
         """The URL of the server, started. Without --rm: of one that ends early the engine keeps the reason."""
-        settings = [f"--env={key}={value}" for key, value in sorted(environment.items())]
         options = (f"--name={container}", "--detach", "--pull=never", "--publish=127.0.0.1::8080", *CONFINED)
         try:
-            run("docker", "run", *options, *settings, tag)
+            run("docker", "run", *options, *_variables(environment), tag)
             address = next(iter(run("docker", "port", container, "8080/tcp").split()), "no port")
             until_ready(f"http://{address}", seconds=READY_SECONDS, alive=lambda: _runs(container))
         except GeneratorError as error:
@@ -175,12 +174,19 @@ def _build_environment() -> dict[str, str]:
     return environment
 
 
-def _run_confined(tag: str, command: str, golden: str, limits: Sequence[str] = ()) -> str:
+def _variables(environment: Mapping[str, str]) -> list[str]:
+    return [f"--env={key}={value}" for key, value in sorted(environment.items())]
+
+
+def _run_confined(
+    tag: str, command: str, golden: str, environment: Mapping[str, str], limits: Sequence[str] = ()
+) -> str:
     """What a command of the server prints, run with the rights of a pod and without network."""
     container = f"tagship-{command}-{uuid.uuid4().hex}"
     own = ("--rm", "--interactive", f"--name={container}", "--pull=never", "--network=none")
+    options = (*own, *CONFINED, *limits, *_variables(environment))
     try:
-        return run("docker", "run", *own, *CONFINED, *limits, tag, command, stdin=golden, timeout=REPLAY_SECONDS)
+        return run("docker", "run", *options, tag, command, stdin=golden, timeout=REPLAY_SECONDS)
     except BaseException:
         _remove_container(container)  # it outlives a command that was ended for its time, or with us
         raise

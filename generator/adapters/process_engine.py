@@ -87,28 +87,35 @@ class ProcessEngine:
         write_atomically(image / _FACTS, json.dumps(facts, indent=2) + "\n")
         self._python(image / "context", reporter)
 
-    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:  # noqa: ARG002  (a process has no limit)
+    def replay(
+        self,
+        tag: str,
+        golden: str,
+        *,
+        memory: int,  # noqa: ARG002  (a process has no limit)
+        environment: Mapping[str, str] = {},
+    ) -> Replay:
         try:
-            return read_replay(self._ask(tag, "replay", golden))
+            return read_replay(self._ask(tag, "replay", golden, environment))
         except ProcessFailed as error:
             return read_replay(error.stdout, failure=error)
 
-    def parity(self, tag: str, golden: str) -> Parity:
+    def parity(self, tag: str, golden: str, *, environment: Mapping[str, str] = {}) -> Parity:
         try:
-            return read_parity(self._ask(tag, "parity", golden))
+            return read_parity(self._ask(tag, "parity", golden, environment))
         except ProcessFailed as error:
             return read_parity(error.stdout, failure=error)
 
-    def hooks(self, tag: str, request: str) -> Hooked:
+    def hooks(self, tag: str, request: str, *, environment: Mapping[str, str] = {}) -> Hooked:
         try:
-            return read_hooked(self._ask(tag, "hooks", request))
+            return read_hooked(self._ask(tag, "hooks", request, environment))
         except ProcessFailed as error:
             return read_hooked(error.stdout, failure=error)
 
-    def _ask(self, tag: str, command: str, golden: str) -> str:
+    def _ask(self, tag: str, command: str, golden: str, environment: Mapping[str, str]) -> str:
         """What a command of the server prints."""
         with tempfile.TemporaryDirectory(prefix=f"tagship-{command}-") as home:
-            argv = self._command(tag, Path(home), {})
+            argv = self._command(tag, Path(home), environment)
             return run(*argv, command, stdin=golden, cwd=Path(home), timeout=REPLAY_SECONDS)
 
     def save(self, tag: str, archive: Path) -> str:

@@ -16,6 +16,7 @@ from generator.config.separate import separation_problems
 from generator.config.serving import serving_problems
 from generator.config.types import Section
 from generator.config.unsupported import unsupported
+from generator.config.variables import variable_problems
 from generator.errors import InvalidInput, Problem
 from generator.yamlio import Document, Path_, read
 
@@ -41,7 +42,7 @@ _RESERVED = re.compile(
 )
 
 # What no single key shows, of each part: all give (path of a key, message).
-_CHECKS = (separation_problems, following_problems, serving_problems, observing_problems)
+_CHECKS = (separation_problems, following_problems, serving_problems, variable_problems, observing_problems)
 
 
 def load_model(path: Path, shown: str, shared: Document | None = None) -> ModelFile:
@@ -118,14 +119,14 @@ def _reason(item: dict[str, Any]) -> str:
 
 
 def _real_path(data: Any, location: tuple[str | int, ...]) -> Path_:
-    """pydantic's location without the names of union members and other steps that the file has not."""
+    """pydantic's location without the names of union members, [key] and other steps that it has not."""
     path: list[str | int] = []
     for i, step in enumerate(location):
         if isinstance(data, dict) and step in data:
             data = data[step]
         elif isinstance(data, list) and isinstance(step, int):
             data = data[step] if step < len(data) else None
-        elif i < len(location) - 1 or not isinstance(data, dict) or step == "[key]":
+        elif i < len(location) - 1 or not isinstance(data, dict) or str(step).startswith("["):
             continue
         path.append(step)
     return tuple(path)

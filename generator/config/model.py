@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from generator.config.ecr import Ecr, ecr_of
 from generator.config.observing import Observe
 from generator.config.schema import Environment, ModelFile, Serve
+from generator.config.variables import with_changes
 from generator.errors import GeneratorError
 from generator.quantity import in_bytes
 from generator.version import Version
@@ -107,6 +108,7 @@ class Model:
             changes["resources"] = settings.serve.resources.onto(self.config.serve.resources)
         if settings.serve.alerts is not None:
             changes["alerts"] = settings.serve.alerts.onto(self.config.serve.alerts)
+        changes["env"] = with_changes(self.config.serve.env, settings.serve.env)
         serve = self._hosted(self.config.serve.model_copy(update=changes), name)
         return Target(name, namespace, serve, settings, self._observe(settings))
 

@@ -13,6 +13,8 @@ from generator.config.schema import ModelFile, WorkspaceFile
 from generator.config.types import Matching, Section
 from generator.config.unsupported import NOTES
 
+_ONE_OF = {"env": "variable"}  # what a mapping's key names, where it is not the mapping's name less an s
+
 
 def json_schema(*, workspace: bool = False) -> str:
     """The JSON Schema (draft 2020-12) of model.yaml, or of tagship.yaml."""
@@ -51,7 +53,7 @@ def _sections(section: type[Section], path: str) -> Iterator[tuple[str, type[Sec
         inner = _inner_section(field.annotation)
         if inner is not None:
             mapping = get_origin(_bare(field.annotation)) is dict
-            suffix = f".<{name.removesuffix('s')}>" if mapping else ""
+            suffix = f".<{_ONE_OF.get(name, name.removesuffix('s'))}>" if mapping else ""
             yield from _sections(inner, f"{path}.{name}{suffix}".lstrip("."))
 
 

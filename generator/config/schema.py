@@ -19,6 +19,7 @@ from generator.config.resources import Resources, ResourcesOverride
 from generator.config.scaling import Autoscaling
 from generator.config.tracing import Tracing
 from generator.config.types import Section
+from generator.config.variables import Variables, VariablesOverride
 
 
 class Repository(Section):
@@ -188,6 +189,9 @@ class Serve(Section):
     priority_class: t.KubernetesName | None = Field(
         None, description="Name of a PriorityClass of the cluster, for the pods."
     )
+    env: Variables = Field(
+        {}, description="Environment variables of the server: text, or a key of a Secret or ConfigMap."
+    )
     hooks: Hooks | None = Field(None, description="Code before and after the model.")
 
 
@@ -209,6 +213,7 @@ class ServeOverride(Section):
     pull_secret: PullSecrets = Field(None, description="See serve.pull_secret; `none` on EKS.")
     callers: CallersGiven = Field(None, description="See serve.callers.")
     priority_class: t.KubernetesName | None = Field(None, description="See serve.priority_class; empty: none.")
+    env: VariablesOverride = Field({}, description="See serve.env; by name, an empty one is not set here.")
 
 
 class Push(Section):

@@ -78,6 +78,7 @@ def _whole_as_number(value: Any) -> Any:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_plain)]
+Line = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_plain)]
 InnerPath = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_inside)]
 Number = Annotated[float, BeforeValidator(_whole_as_number), Field(allow_inf_nan=False)]
 
@@ -181,6 +182,10 @@ KubernetesSecret = Annotated[
 ]
 KubernetesName = Annotated[
     str, Matching(SUBDOMAIN, "the name of a Kubernetes object: lower-case letters, digits, - and .", 253)
+]
+DataKey = Annotated[
+    str,
+    Matching(r"(?!\.\.?$)[A-Za-z0-9._-]+", "a key of a Secret or ConfigMap: letters, digits and . _ -", 253),
 ]
 Rate = Annotated[
     str,

@@ -13,6 +13,7 @@ from generator.plan.files import PlannedFile
 from generator.plan.pull_secret import Pull, pull_of
 from generator.plan.scaling import scaler_component, scaler_patch, scaling_values
 from generator.plan.startup import startup_values
+from generator.plan.variables import variables_shown
 
 COMPONENTS = "k8s/components"
 # What an overlay has only with a release in it: rules and autoscalers for pods that there are.
@@ -47,7 +48,7 @@ def plan_component(model: Model, target: Target, folder: str, current: Entry | N
 def _patches(target: Target, pull: Pull | None, *, released: bool) -> list[str]:
     """The files that give components and base their values."""
     serve = target.serve
-    files = ["deployment.yaml", "service.yaml"]
+    files = ["deployment.yaml", *(["variables.yaml"] if serve.env else []), "service.yaml"]
     if released and serve.autoscaling:
         files.append(scaler_patch(serve.autoscaling))
     if serve.tracing or serve.callers:
@@ -68,6 +69,7 @@ def _values(model: Model, target: Target) -> dict[str, object]:
         "engine": model.config.deploy.engine,
         "arch": model.config.image.platform.removeprefix("linux/"),
         "environment": _server_environment(target),
+        "variables": variables_shown(serve.env),
         "keys": {"secret": serve.api_keys, "folder": KEYS_FOLDER} if serve.api_keys else None,
         "resources": serve.resources,
         "service": serve.service,

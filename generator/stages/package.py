@@ -16,6 +16,7 @@ from pathlib import Path
 
 from generator.artifacts import BuiltImage, GateReport, Record, RegisteredModel, TrainedModel
 from generator.config.schema import Hooks
+from generator.config.variables import literals
 from generator.disk import file_sha256, folder_sha256
 from generator.errors import GeneratorError, InvalidInput
 from generator.image.archive import ARCHIVE, read_archive
@@ -71,6 +72,7 @@ class _Packaging:
     def __init__(self, release: Release, given: Ingredients, with_: Packager) -> None:
         self.release, self.given, self.with_ = release, given, with_
         self.config, self.trained = release.model.config, given.trained
+        self.variables = literals(self.config.serve.env)  # a Secret's are the cluster's
         self.tag, self.say = local_tag(release), with_.reporter.say
         golden = release.store.folder / "golden.json"
         self.golden = golden.read_text(encoding="utf-8") if self.trained.golden.sha256 else NOTHING
@@ -171,7 +173,7 @@ class _Packaging:
     def _replay(self) -> Replay:
         """What the image answered to the golden rows, in a pod's memory."""
         memory = in_bytes(self.release.model.targets[0].serve.resources.limits.memory)
-        replayed = self.with_.engine.replay(self.tag, self.golden, memory=memory)
+        replayed = self.with_.engine.replay(self.tag, self.golden, memory=memory, environment=self.variables)
         if replayed.error is not None:
             raise GeneratorError(f"the image cannot serve this model: {replayed.error}")
         return replayed
@@ -183,7 +185,8 @@ class _Packaging:
             text = (self.release.root / self.release.model.path(hooks.golden)).read_text(encoding="utf-8")
             golden = read_golden(text, named=hooks.golden)
         self.say(f"asking hooks and model for {hooks.golden or 'a row made from the schema of requests'}")
-        answered = self.with_.engine.hooks(self.tag, json.dumps({"request": golden.request}))
+        request = json.dumps({"request": golden.request})
+        answered = self.with_.engine.hooks(self.tag, request, environment=self.variables)
         if answered.error is not None:
             raise GeneratorError(f"{hooks.file} does not work in the image, {answered.error}")
         try:
@@ -193,7 +196,7 @@ class _Packaging:
 
     def _compare(self) -> Parity:
         self.say("comparing the library's own predictions with those of MLflow's pyfunc")
-        return self.with_.engine.parity(self.tag, self.golden)
+        return self.with_.engine.parity(self.tag, self.golden, environment=self.variables)
 
 
 def local_tag(release: Release) -> str:

@@ -29,6 +29,7 @@ OVERRIDES = (
     "{callers: [shop]}",
     "{callers: {namespaces: [shop]}}",
     "{rate_limit: 100/s}",
+    "{env: {A: x, NOT_OF_ALL_MODELS: , TOKEN: {secret: feature-store, key: token}}}",
     "{rate_limit: {requests: 100/s}}",
 )
 DEPLOYS = (

@@ -59,6 +59,7 @@ class OneLayer:
     compared: list[str] = field(default_factory=list)
     hooks_found: Hooked = Hooked(["no"])  # noqa: RUF009  (frozen)
     hooked: list[str] = field(default_factory=list)
+    variables: list[Mapping[str, str]] = field(default_factory=list)
 
     def check(self) -> None: ...
 
@@ -68,19 +69,22 @@ class OneLayer:
         reporter.output("Step 1")
         self.built.append({"context": context, "tag": tag, "platform": platform, "labels": dict(labels)})
 
-    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+    def replay(self, tag: str, golden: str, *, memory: int, environment: Mapping[str, str] = {}) -> Replay:
         self.replayed.append((tag, golden, memory))
+        self.variables.append(environment)
         (built,) = self.built[-1:]
         told = json.loads((built["context"] / "release.json").read_text())["runtime"]
         runtime = told or self.native
         return Replay(self.answers, 1.5, self.error, runtime, "no native one" if runtime == "pyfunc" else None)
 
-    def parity(self, tag: str, golden: str) -> Parity:
+    def parity(self, tag: str, golden: str, *, environment: Mapping[str, str] = {}) -> Parity:
         self.compared.append(tag)
+        self.variables.append(environment)
         return self.parity_found
 
-    def hooks(self, tag: str, request: str) -> Hooked:
+    def hooks(self, tag: str, request: str, *, environment: Mapping[str, str] = {}) -> Hooked:
         self.hooked.append(request)
+        self.variables.append(environment)
         return self.hooks_found
 
     def save(self, tag: str, archive: Path) -> str:

@@ -220,6 +220,23 @@ def test_golden_rows_are_replayed_without_network_rights_or_secrets(
     assert named(compared) - without == named(asked) - without, "two models at once need more than a pod has"
 
 
+def test_a_container_gets_the_variables_that_it_is_tried_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "docker").write_text(
+        f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/asked\necho '{{\"predictions\": [1]}}'\n"
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert Docker().hooks(TAG, "{}", environment={"STORE": "a '$(b)' \"c", "EMPTY": ""}).predictions == [1]
+    assert (tmp_path / "asked").read_text().splitlines()[-4:] == [
+        "--env=EMPTY=",
+        "--env=STORE=a '$(b)' \"c",
+        TAG,
+        "hooks",
+    ]
+
+
 def named(words: list[str]) -> set[str]:
     return {word for word in words if not word.startswith("--name=")}
 

@@ -154,3 +154,35 @@ def test_what_broken_hooks_say(
     answered = hooked(code, types).hooks(TAG, '{"request": null}')
     assert answered.error is not None
     assert expected in answered.error
+
+
+READS = """
+import os
+STORE = os.environ["FEATURE_STORE"]
+TOKEN = os.environ.get("FEATURE_STORE_TOKEN", "none yet")
+
+def postprocess(predictions):
+    return [f"{STORE} {TOKEN}" for label in predictions]
+"""
+
+
+def test_the_image_is_tried_with_the_variables_whose_values_model_yaml_has(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(CODE)
+    env = "{STORE: 'a $(b)', TOKEN: {secret: feature-store, key: token}}"
+    text = (
+        f"serve: {{hooks: {{}}, env: {env}}}\ndeploy: {{environments: {{a: {{serve: {{env: {{STORE: c}}}}}}}}}}\n"
+    )
+    release, engine = lay_out(tmp_path, model_yaml=SMALLEST + text), OneLayer([0, 1, 1])
+    run(release, ingredients(release, GOLDEN), engine)
+    assert engine.variables == [{"STORE": "a $(b)"}] * 3, "replayed, compared, and asked through the hooks"
+
+
+def test_a_hook_may_read_them_when_it_is_imported(hooked: Callable[..., ProcessEngine]) -> None:
+    engine, request = hooked(READS), json.dumps(REQUEST)
+    store = {"FEATURE_STORE": "a \"$(b)\" 'c'"}
+    assert engine.hooks(TAG, request, environment=store).predictions == ["a \"$(b)\" 'c' none yet"] * 2
+    assert "KeyError" in str(engine.hooks(TAG, request).error)
+    assert engine.replay(TAG, request, memory=2**30, environment=store).predictions == [1, 3]
+    with engine.serving(TAG, environment=store) as url:
+        answer = httpx.post(f"{url}/predict", json=REQUEST["request"])
+    assert answer.json()["predictions"] == ["a \"$(b)\" 'c' none yet"] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,13 +88,13 @@ class Together(OneLayer):
 
     both = threading.Barrier(2, timeout=120)
 
-    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+    def replay(self, tag: str, golden: str, *, memory: int, environment: Mapping[str, str] = {}) -> Replay:
         self.both.wait()
-        return super().replay(tag, golden, memory=memory)
+        return super().replay(tag, golden, memory=memory, environment=environment)
 
-    def parity(self, tag: str, golden: str) -> Parity:
+    def parity(self, tag: str, golden: str, *, environment: Mapping[str, str] = {}) -> Parity:
         self.both.wait()
-        return super().parity(tag, golden)
+        return super().parity(tag, golden, environment=environment)
 
 
 def test_replay_and_comparison_do_not_wait_for_each_other(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_replay_and_comparison_do_not_wait_for_each_other(tmp_path: Path) -> Non
 
 def test_what_the_replay_says_is_told_before_what_the_comparison_says(tmp_path: Path) -> None:
     class Broken(OneLayer):
-        def parity(self, tag: str, golden: str) -> Parity:
+        def parity(self, tag: str, golden: str, *, environment: Mapping[str, str] = {}) -> Parity:
             raise GeneratorError("the comparison failed as well")
 
     release = lay_out(tmp_path)
@@ -119,7 +120,7 @@ def test_pyfunc_may_be_asked_for(tmp_path: Path) -> None:
 class Deaf(OneLayer):
     """An image whose server does not do as it is told."""
 
-    def replay(self, tag: str, golden: str, *, memory: int) -> Replay:
+    def replay(self, tag: str, golden: str, *, memory: int, environment: Mapping[str, str] = {}) -> Replay:
         return Replay(self.answers, 1.0, None, "sklearn")
 
 
