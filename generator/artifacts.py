@@ -250,8 +250,7 @@ class Rollout(Artifact):
     def failure(self) -> str | None:
         if self.state not in ("failed", "late"):
             return None
-        page = f" (docs/runbook.md#{self.kind})" if self.kind else ""
-        return f"{self.name} {self.version} in {self.environment}: {self.state}, {self.detail}{page}"
+        return f"{self.name} {self.version} in {self.environment}: {self.state}, {self.detail}"
 
 
 def _number(value: float | str) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -149,6 +149,19 @@ def _line(part: Part) -> str:
     """One line. What older ledgers do not know is left out where it is absent: no line changes by itself."""
     told = part.model_dump(mode="json")
     return quote({key: value for key, value in told.items() if not (key in _LATER and value is None)})
+
+
+class Clone(Protocol):
+    """What has files as commits have them."""
+
+    def text_at(self, commit: str, path: str) -> str | None: ...
+
+
+def ledger_at(clone: Clone, commit: str, overlay: str) -> Ledger | None:
+    """That of an overlay, whose folder is from the repository's root, as a commit has it."""
+    path = f"{overlay}/release.yaml"
+    text = clone.text_at(commit, path)
+    return read_ledger(text, path) if text is not None else None
 
 
 def read_ledger(text: str, shown: str) -> Ledger:

@@ -12,7 +12,7 @@ from generator.artifacts import Rollout
 from generator.config.model import Model, Target, workload
 from generator.config.observing import TIMEOUT
 from generator.errors import GeneratorError
-from generator.ledger import Entry, Ledger, read_ledger
+from generator.ledger import Entry, ledger_at
 from generator.plan.observing import MARGIN
 from generator.plan.pipeline import Stage
 from generator.plan.reconciler import api_path
@@ -64,15 +64,8 @@ def _wanted(git: GitRepository, model: Model, target: Target, digest: str) -> bo
     """Whether the release branch still names it. This job has no key to a configuration repository: not asked."""
     if model.separate:
         return True
-    ledger = ledger_at(git, model, target.name, git.fetch(model.config.repository.branch))
+    ledger = ledger_at(git, git.fetch(model.config.repository.branch), model.overlay(target.name))
     return ledger is not None and ledger.current is not None and ledger.current.digest == digest
-
-
-def ledger_at(git: GitRepository, model: Model, environment: str, commit: str) -> Ledger | None:
-    """The environment's as a commit has it."""
-    path = f"{model.overlay(environment)}/release.yaml"
-    text = git.text_at(commit, path)
-    return read_ledger(text, path) if text is not None else None
 
 
 def patience(target: Target, entry: Entry, reporter: Reporter) -> int:
@@ -104,13 +97,14 @@ def observe_head(
         raise GeneratorError("overlays of a configuration repository are not watched by their branch yet")
     branch = model.config.repository.branch
     head = git.fetch(branch)
-    ledger = ledger_at(git, model, target.name, head)
+    overlay = model.overlay(target.name)
+    ledger = ledger_at(git, head, overlay)
     if ledger is None or ledger.current is None:
         raise GeneratorError(
             f"{branch} names no release of {model.name} in {target.name}: there is nothing to watch"
         )
     entry = ledger.current
-    before = ledger_at(git, model, target.name, since) if since else None
+    before = ledger_at(git, since, overlay) if since else None
     if before and before.current and before.current.digest == entry.digest:
         reporter.say(f"{target.name} ran {entry.version} before {branch} moved: nothing to watch")
         return None

@@ -14,7 +14,7 @@ from generator.artifacts import TrainedModel
 from generator.config.model import Model
 from generator.config.workspace import load
 from generator.errors import GeneratorError
-from generator.ledger import Entry, Ledger, read_ledger
+from generator.ledger import Entry, Ledger, ledger_at
 from generator.plan.naming import workflow_file
 from generator.plan.pipeline import Stage
 from generator.ports import Reporter
@@ -51,9 +51,8 @@ class Last:
 def last_release(model: Model, git: GitRepository) -> Last:
     """What may be trained again, by the branch and the tags as this clone knows them."""
     environment = model.targets[0].name
-    path = f"{model.overlay(environment)}/release.yaml"
-    text = git.text_at(f"refs/remotes/origin/{model.config.repository.branch}", path)
-    ledger = read_ledger(text, path) if text is not None else None
+    branch = f"refs/remotes/origin/{model.config.repository.branch}"
+    ledger = ledger_at(git, branch, model.overlay(environment))
     if ledger is None or ledger.current is None:
         raise GeneratorError(
             f"{environment} was never released: there is nothing to train again; `generator release` comes first"

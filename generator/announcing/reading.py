@@ -10,8 +10,7 @@ from generator.announcing.notes import notes_of
 from generator.artifacts import OverlayCommit, Rollout
 from generator.config.model import Model
 from generator.errors import GeneratorError
-from generator.ledger import Ledger, read_ledger
-from generator.observing import ledger_at
+from generator.ledger import Ledger, ledger_at, read_ledger
 from generator.outcome import Needs, failed, read_outcome
 from generator.plan.pipeline import JOBS, Stage
 from generator.release import Release
@@ -32,8 +31,8 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
         return not_released(model, release.version, needs, where, head)
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
-    first = model.targets[0].name
-    ledger = _handed_on(deployed) if model.separate else ledger_at(git, model, first, deployed.overlay_commit)
+    overlay = model.overlay(model.targets[0].name)
+    ledger = _handed_on(deployed) if model.separate else ledger_at(git, deployed.overlay_commit, overlay)
     entry = ledger.current if ledger else None
     if ledger is None or entry is None or (entry.version, entry.digest) != (str(release.version), deployed.digest):
         raise GeneratorError(
@@ -67,4 +66,5 @@ def _head_ledger(git: GitRepository, model: Model, environment: str) -> Ledger |
     """
     if model.separate:
         return None
-    return ledger_at(git, model, environment, pushing(git.root).fetch(model.config.repository.branch))
+    head = pushing(git.root).fetch(model.config.repository.branch)
+    return ledger_at(git, head, model.overlay(environment))

@@ -29,6 +29,7 @@ def command(environment: str, since: str | None, root: Path, model_name: str | N
     from generator.config.workspace import load
     from generator.errors import GeneratorError
     from generator.observing import observe_head
+    from generator.plan.runbook import section
     from generator.wiring import pushing
 
     model = load(root).model(model_name)
@@ -40,6 +41,6 @@ def command(environment: str, since: str | None, root: Path, model_name: str | N
             return
         hand_on("state", rollout.state)
         if rollout.failure:
-            raise GeneratorError(rollout.failure)
+            raise GeneratorError(f"{rollout.failure}{section(model, rollout.kind)}")
     summarise(f"**observe** of {model.name} in {environment}: {rollout.summary}")
     click.echo(f"{model.name} {rollout.version} in {environment}: {rollout.summary}")

@@ -28,6 +28,7 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
     from generator.config.workspace import load
     from generator.errors import GeneratorError
     from generator.plan.pipeline import RESUME
+    from generator.plan.runbook import section
     from generator.wiring import World, release_of, run_stage
 
     terminal = Terminal()
@@ -37,9 +38,11 @@ def command(name: str, root: Path, tag: str, again: bool, older_because: str | N
         release = release_of(load(root), tag)
         with terminal.working_on(name):
             artifact = run_stage(stage, release, World(terminal, older_because=older_because), again=again)
+        page = ""
         if isinstance(artifact, Rollout):
             hand_on("state", artifact.state)
+            page = section(release.model, artifact.kind)
         if artifact.failure:
-            raise GeneratorError(artifact.failure)
+            raise GeneratorError(f"{artifact.failure}{page}")
     terminal.say(f"{name} is done: {release.store.path(name)}")
     summarise(f"**{name}** of {release.id} is done: {artifact.summary}")

@@ -14,7 +14,7 @@ from generator.delivery.environment import Environment
 from generator.delivery.landing import Deployer
 from generator.delivery.promotion import Asked, Edit, Promotion, promotion_branch
 from generator.errors import GeneratorError
-from generator.ledger import Entry, Ledger, read_ledger
+from generator.ledger import Entry, ledger_at
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,10 @@ def _waiting(found: Environment, tip: str, head: str) -> Waiting | None:
     ours = {f"Tagship-Model: {found.model.name}", f"Tagship-Environment: {found.target.name}"}
     if not ours <= set(message) or not git.is_ancestor(f"{tip}^", head):
         return None
-    ledger = _ledger_at(found, tip)
+    ledger = ledger_at(git, tip, found.overlay)
     if ledger is None or ledger.current is None:
         return None
     return Waiting(tip, ledger.current, next(iter(ledger.history), None))
-
-
-def _ledger_at(found: Environment, commit: str) -> Ledger | None:
-    text = found.with_.git.text_at(commit, found.ledger_path)
-    return read_ledger(text, found.ledger_path) if text is not None else None
 
 
 def _again(found: Environment, waiting: Waiting, branch: str) -> Refreshed | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from generator.config.addresses import page_url
 from generator.config.model import Model, Target, workload
+from generator.plan.runbook import runbook
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def series_of(model: Model, target: Target) -> str:
 def alerts(model: Model, target: Target) -> list[dict[str, Any]]:
     """What the template needs of each alert that is asked for."""
     limits = _limits(target)
-    page = _runbook(model, target)
+    page = target.serve.alerts.runbook or runbook(model)
     return [
         {
             "name": rule.name,
@@ -182,16 +180,3 @@ def _limits(target: Target) -> dict[str, object]:
     pods = target.serve.autoscaling.min if target.serve.autoscaling else target.serve.replicas
     # One that is missing of one is ModelDown: a count of nothing is no number.
     return {**given, "age": target.serve.alerts.max_age_seconds, "pods": pods if pods > 1 else None, "": ""}
-
-
-def _runbook(model: Model, target: Target) -> str | None:
-    """The page with a section for each alert: beside the command's source, as `pipeline.install` names it."""
-    if target.serve.alerts.runbook:
-        return target.serve.alerts.runbook
-    install, page = model.config.pipeline.install or "", "docs/runbook.md"
-    if source := re.fullmatch(r"git\+(https://.+)@([0-9a-f]{40})", install):
-        return page_url(source[1], source[2], page)
-    path = posixpath.normpath(posixpath.join(install, page))
-    if not install or path.startswith(".."):
-        return None
-    return page_url(model.config.repository.url, model.config.repository.branch, path)

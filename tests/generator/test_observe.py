@@ -134,7 +134,7 @@ def test_a_failure_is_kept_and_handed_on_and_is_one(scene: Watched) -> None:
     done = watched(scene, cluster)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "401 Unauthorized" in done.stderr
-    assert "docs/runbook.md#image-refused" in done.stderr
+    assert "(runbook: image-refused)" in done.stderr
     assert scene.out.read_text() == "state=failed\n"
     back = generator("rollback", "production", "--observed", str(scene.kept("1.1.0")), cwd=scene.root)
     assert "1.1.0 is rejected, 1.0.0 runs again" in back.stdout, back.stderr

@@ -18,6 +18,7 @@ from generator.config.model import Model
 from generator.config.workspace import load
 from generator.errors import InvalidInput
 from generator.plan.alerts import RULES
+from generator.plan.runbook import section
 from generator.plan.dashboard import PANELS
 from tests import parts
 from tests.generator.workspaces import model_yaml, write, write_many
@@ -128,6 +129,22 @@ def test_each_alert_leads_to_its_section(released: Path) -> None:
         address, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert address == page
         assert anchor in anchors, f"docs/runbook.md has no section {rule['alert']}"
+
+
+@pytest.mark.parametrize(
+    ("install", "where"),
+    [
+        (f"git+https://github.com/acme/tagship@{'a' * 40}",
+         f"https://github.com/acme/tagship/blob/{'a' * 40}/docs/runbook.md#crash-loop"),
+        (".", "runbook: crash-loop"),
+    ],
+)  # fmt: skip
+def test_a_failed_rollout_names_its_section_where_a_person_can_read_it(
+    tmp_path: Path, install: str, where: str
+) -> None:
+    write(tmp_path, model_yaml(f"pipeline: {{install: '{install}'}}\n"))
+    model = load(tmp_path).model(None)
+    assert (section(model, "crash-loop"), section(model, None)) == (f" ({where})", "")
 
 
 def test_the_runbook_knows_no_alert_that_is_not_there() -> None:
