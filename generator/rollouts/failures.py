@@ -75,7 +75,9 @@ def _image(seen: Snapshot, pod: Object, message: str) -> Failure:
     if re.search(r"not found|manifest unknown|NAME_UNKNOWN", said):
         return Failure(IMAGE_ABSENT, line(said))
     if re.search(r"\b40[13]\b|[Uu]nauthorized|[Ff]orbidden|denied|authorization failed|no basic auth", said):
-        return Failure(IMAGE_REFUSED, line(said))
+        # The first login of a pull secret may come a moment after the pod.
+        awaited = bool(pod.get("spec", {}).get("imagePullSecrets"))
+        return Failure(IMAGE_REFUSED, line(said), passing=awaited and not _repeated(seen, pod, "Failed", said))
     return Failure(IMAGE_UNREACHABLE, line(said))
 
 

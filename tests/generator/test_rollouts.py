@@ -365,6 +365,17 @@ def test_a_sync_that_nobody_tries_again_is_final() -> None:
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.SYNC)
 
 
+@pytest.mark.parametrize(("tries", "state"), [(1, State.ROLLING), (3, State.ROLLING), (4, State.FAILED)])
+def test_the_first_login_of_a_pull_secret_may_come_a_moment_later(tries: int, state: State) -> None:
+    cluster = pulling(PULL + "unexpected status from HEAD request: 401 Unauthorized")
+    for one in cluster.pods:
+        one["spec"] = {"imagePullSecrets": [{"name": "churn-pull"}]}
+    for one in cluster.events:
+        one["count"] = tries
+    found = seen(cluster)
+    assert (found.state, found.failure and found.failure.kind) == (state, kinds.IMAGE_REFUSED)
+
+
 def test_the_registrys_word_stands_at_the_end_of_a_long_message() -> None:
     name = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/models/churn@" + NEW
     said = f'pull "{name}": unpack "{name}": resolve "{name}": HEAD https://{name}: 401 Unauthorized'
