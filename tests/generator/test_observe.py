@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from generator.adapters.git import GitRepository
 from generator.observing import watching
 from tests import parts
+from tests.certificates import certified
 from tests.generator.cluster_parts import FakeCluster, digest, event, pod
 from tests.generator.repositories import git
 from tests.generator.test_cli import generator
@@ -37,20 +37,13 @@ class Watched(Scene):
         return self.root / f".tagship/churn-{version}/observe.json"
 
 
+class Unwatched(Watched):
+    MORE = ""
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Watched:
     return Watched(tmp_path)
-
-
-def _tls(folder: Path) -> ssl.SSLContext:
-    """kubectl tells its token to no server without TLS."""
-    parts.need_program("openssl", "install openssl")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "1"]
-    command += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate", folder / "key")
-    return context
 
 
 @contextmanager
@@ -74,7 +67,7 @@ def serving(cluster: FakeCluster, folder: Path) -> Iterator[str]:
             """Tests are quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = _tls(folder).wrap_socket(server.socket, server_side=True)
+    server.socket = certified(folder)[1].wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     kubeconfig = {
         "apiVersion": "v1",
@@ -269,8 +262,7 @@ def test_what_was_never_released_has_nothing_to_watch(scene: Watched) -> None:
 def test_by_hand_kubectl_s_own_cluster_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """deploy.observe is for workflows."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    monkeypatch.setattr(Watched, "MORE", "")
-    scene = Watched(tmp_path)
+    scene = Unwatched(tmp_path)
     scene.deploy("1.0.0", "a")
     cluster = runs("1.0.0", FIRST)
     cluster.told["commit"] = scene.commit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +20,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests import parts
+from tests.certificates import certified
 
 REGION = "eu-north-1"
 REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
+Account = tuple[Path, ssl.SSLContext]
 SCRIPT = Path(__file__).parents[2] / "k8s/components/pull-cronjob/refresh.py"
 
 
@@ -198,27 +199,22 @@ def test_no_answer_is_one_line_too(refresh: ModuleType, monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Kubernetes puts into a pod: a token, and who signs for its API; the key of this one beside them."""
-    need = parts.need_program("openssl", "put openssl on the PATH")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """What Kubernetes puts into a pod: a token, and who signs for its API, which needs the other."""
     folder = tmp_path_factory.mktemp("account")
     (folder / "token").write_text("a.clusters.token\n")
-    command = [need, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=cluster", "-days", "1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(folder / "key"), "-out", str(folder / "ca.crt")]
-    subprocess.run([*command, *files], check=True, capture_output=True)
-    return folder
+    _, context = certified(folder)
+    return folder, context
 
 
 @pytest.mark.parametrize(
     ("status", "says"), [(200, ""), (403, "403 Forbidden: no rights"), (404, "404 Not Found: no rights")]
 )
 def test_the_secret_is_patched_through_tls_with_the_accounts_token(
-    refresh: ModuleType, account: Path, monkeypatch: pytest.MonkeyPatch, status: int, says: str
+    refresh: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, status: int, says: str
 ) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(account / "ca.crt", account / "key")
-    monkeypatch.setattr(refresh, "CLUSTER", account)
+    folder, context = account
+    monkeypatch.setattr(refresh, "CLUSTER", folder)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     with answering(status, b"no rights", tls=context) as server:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import signal
-import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from generator.serving.origin import FolderOrigin, Origin, Served
 from generator.serving.starting import Started, Starter, listening, url_of
 from generator.serving.tracking import tracking_of
 from generator.serving.where import Asked, origin_of
+from tests.certificates import certified
 from tests.generator.packaged import Report, ingredients, lay_out
 from tests.generator.serving_parts import (
     Environments,
@@ -40,7 +40,6 @@ from tests.generator.serving_parts import (
     wait_until,
 )
 from tests.generator.workspaces import SMALLEST
-from tests.parts import need_program
 
 Named = Callable[..., Origin]
 RUN = "0123456789abcdef" * 2
@@ -425,7 +424,6 @@ def test_whom_to_trust_is_for_mlflow_to_say(tmp_path: Path, monkeypatch: pytest.
             self.asked += 1
             return {"ok": True, "name": "churn", "version": "1"}
 
-    need_program("openssl", "install openssl")
     with over_tls(tmp_path) as port:
         asked, environments, harness = (
             Asked("churn", tmp_path, f"https://127.0.0.1:{port}"),
@@ -434,7 +432,7 @@ def test_whom_to_trust_is_for_mlflow_to_say(tmp_path: Path, monkeypatch: pytest.
         )
         origin_of(asked, Report(), environments=environments, harness=harness).look()
         assert (environments.compiled, harness.asked) == (["mlflow-skinny>=3,<3.14\n"], 1)
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
         asked = Asked("churn", tmp_path / "trusting", f"https://127.0.0.1:{port}")
         origin_of(asked, Report(), environments=environments, harness=harness).look()
         assert environments.compiled[1:] == ["mlflow-skinny==3.1.4\n"]
@@ -453,12 +451,7 @@ def over_tls(folder: Path) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    _, context = certified(folder)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Version)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
