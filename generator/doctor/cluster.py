@@ -71,6 +71,16 @@ def _follows(model: Model, target: Target, found: Any, name: str) -> Findings:
         if str(source.get(key, "")).removeprefix("./") != value:
             what = f"{name} follows {key} {source.get(key, 'nothing')}, not {value}"
             yield Finding(AREA, Severity.ERROR, what, name, applying(model, target))
+    scaled = target.serve.autoscaling is not None
+    if model.config.deploy.engine == "argocd" and _leaves_replicas(spec) != scaled:
+        who = "an autoscaler owns it, which Argo CD would undo" if scaled else "no autoscaler owns it any more"
+        yield _warning(f"{name} does not know who owns the number of pods: {who}", name, applying(model, target))
+
+
+def _leaves_replicas(spec: Any) -> bool:
+    """Whether an Application compares no number of pods."""
+    paths = (path for one in spec.get("ignoreDifferences", []) for path in one.get("jqPathExpressions", []))
+    return any(path.startswith(".spec.replicas") for path in paths)
 
 
 def _state(found: Any, name: str) -> Findings:

@@ -323,6 +323,14 @@ def elsewhere(key: str, value: str) -> dict[str, Any]:
     return found
 
 
+def ignoring(path: str) -> dict[str, Any]:
+    found = copy.deepcopy(cluster())
+    found[application("staging")][1]["spec"]["ignoreDifferences"] = [
+        {"group": "apps", "kind": "Deployment", "name": "churn-inference", "jqPathExpressions": [path]}
+    ]
+    return found
+
+
 def state(**status: Any) -> dict[str, Any]:
     found = copy.deepcopy(cluster())
     found[application("staging")][1]["status"] = status
@@ -345,6 +353,9 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         lacking(application("production")), WARNING, "no Application churn-production",
         "kubectl apply -f k8s/reconciler/production.yaml",
     ),
+    "an autoscaler that was switched off": (
+        ignoring(".spec.replicas | select(. > 0)"), WARNING, "no autoscaler owns it any more", "kubectl apply",
+    ),
     "another path": (elsewhere("path", "k8s/overlays/old"), ERROR, "follows path k8s/overlays/old", "kubectl apply"),
     "another branch": (elsewhere("targetRevision", "dev"), ERROR, "follows targetRevision dev", "kubectl apply"),
     "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows repoURL", "kubectl apply"),
@@ -359,6 +370,18 @@ def test_a_cluster_that_lacks_something_is_found(
     setup: Setup, monkeypatch: pytest.MonkeyPatch, answers: Any, severity: Severity, what: str, fix: str
 ) -> None:
     hit(in_cluster(setup, monkeypatch, answers), severity, what, fix)
+
+
+def test_who_owns_the_number_of_pods_is_asked_of_the_application(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A patch of one's own may ignore other things, and an autoscaler must be known to Argo CD."""
+    assert in_cluster(setup, monkeypatch, ignoring(".spec.template.metadata.annotations")) == []
+    path = setup.root / "model.yaml"
+    path.write_text(path.read_text() + "serve: {autoscaling: {}}\n")
+    found = in_cluster(setup, monkeypatch, ignoring(".spec.replicas | select(. > 0)"))
+    hit(found, WARNING, "Application churn-production does not know who owns the number of pods", "kubectl apply")
+    assert not [one for one in found if "churn-staging" in one.what]
 
 
 @pytest.mark.parametrize("reason", ["Progressing", "DependencyNotReady", "HealthCheckCanceled"])
