@@ -133,9 +133,11 @@ class _Looked:
 
     def _is_later(self, kind: object) -> bool:
         """Whether the overlay gets objects of that kind with its first release."""
-        ledger = self.trial.top / self.overlay.path / "release.yaml"
-        unreleased = read_ledger(ledger.read_text(encoding="utf-8"), ledger.name).current is None
-        return unreleased and kind in WITH_A_RELEASE
+        shown = f"{self.overlay.path}/release.yaml"
+        ledger = self.trial.top / shown
+        if kind not in WITH_A_RELEASE or not ledger.is_file():
+            return False
+        return read_ledger(ledger.read_text(encoding="utf-8", errors="replace"), shown).current is None
 
     def _refused(self, patch: Patch, applied: list[Object], before: list[Object], reason: str) -> Problem:
         for count, part in enumerate(patch.parts, start=1):

@@ -12,7 +12,7 @@ from generator.adapters.installation import install_source
 from generator.adapters.kustomize import Kustomize
 from generator.config.workspace import load
 from generator.configuration import configuration_problems, sources
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, InvalidInput
 from generator.files import apply
 from generator.generate import compare_home, compare_workspace
 from generator.patches.checking import LATER, overlays_of, patch_problems
@@ -196,6 +196,21 @@ def test_a_target_that_comes_with_the_first_release_waits_for_it(tmp_path: Path)
     )
     (problem,) = said(root)
     assert problem.startswith(f"{OVERLAY}/patches/mine.yaml:2:"), "with the release it is looked at"
+
+
+@pytest.mark.parametrize("ledger", [None, "current: {\n"])
+def test_without_a_ledger_that_can_be_read_nothing_waits(tmp_path: Path, ledger: str | None) -> None:
+    root = made(tmp_path, AUTOSCALED)
+    patch(root, MINE + "    target: {kind: HorizontalPodAutoscaler}\n", mine=SLOWLY)
+    path = root / OVERLAY / "release.yaml"
+    if ledger is None:
+        path.unlink()
+        (problem,) = said(root)
+        assert "selects no object (kind HorizontalPodAutoscaler)" in problem
+    else:
+        path.write_text(ledger)
+        with pytest.raises(InvalidInput, match=f"{OVERLAY}/release.yaml:"):
+            said(root)
 
 
 def test_a_merge_without_a_target_cannot_wait_for_the_first_release(tmp_path: Path) -> None:
