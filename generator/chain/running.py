@@ -16,10 +16,29 @@ from generator.plan.reconciler import api_path, applying, members
 from generator.ports import Cluster
 from generator.rollouts.answer import difference, metadata
 from generator.rollouts.judge import State, judge
-from generator.rollouts.reconciling import Ours, commit_in, not_applied, revision_of
-from generator.rollouts.snapshot import Snapshot, container_status, digest_of, is_ready, take
+from generator.rollouts.kinds import line
+from generator.rollouts.reconciling import HEALTH, Ours, commit_in, not_applied, revision_of, tried
+from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, digest_of, is_ready, take
 
 _NAMES = ("reconciler", "deployment", "pods", "answer")
+
+
+@dataclass
+class History:
+    """Of the branch that the reconciler follows. What a clone does not know may have been pushed since."""
+
+    git: GitRepository
+    branch: str
+    current: bool = False
+
+    def contains(self, revision: str, commit: str) -> bool | None:
+        """Whether `revision` has `commit` in its history; None where the branch does not have one of them."""
+        found = self.git.contains(revision, commit)
+        if found is not None or self.current:
+            return found
+        self.git.fetch(self.branch)
+        self.current = True
+        return self.git.contains(revision, commit)
 
 
 @dataclass(frozen=True)
@@ -66,23 +85,26 @@ def places(
 
 def running(place: Place, ledger: Ledger, overlay_commit: str, git: GitRepository) -> Iterator[Link]:
     """The links from the overlay's commit to what /metadata answers. `ledger` has a current release."""
-    for link in _running(place, ledger, overlay_commit, git):
+    history = History(git, place.model.overlays_branch)
+    for link in _running(place, ledger, overlay_commit, history):
         yield replace(link, name=f"{link.name} {place.member}") if place.member else link
 
 
-def _running(place: Place, ledger: Ledger, overlay_commit: str, git: GitRepository) -> Iterator[Link]:
+def _running(place: Place, ledger: Ledger, overlay_commit: str, history: History) -> Iterator[Link]:
     assert ledger.current
     entry = ledger.current
+    ours: Ours = lambda revision: bool(history.contains(revision, overlay_commit))  # noqa: E731
     try:
         seen = place.look()
         if elsewhere(place, seen):
             where = f"the cluster of context {place.cluster.context()} has nothing of {place.target.name}"
             yield unseen("reconciler", f"{where}: {applying(place.model, place.target)}")
             return
+        serving = judge(seen, entry.digest, ours).state is State.SERVING
+        first = _reconciler(place, seen, overlay_commit, history, serving=serving)
     except GeneratorError as error:
         yield from (unseen(name, str(error)) for name in _NAMES)
         return
-    first = _reconciler(place, seen, overlay_commit, git)
     earlier = {UNRELEASED_DIGEST, *(item.digest for item in ledger.history)}
     arriving = first.standing is Standing.MOVING and (seen.deployment is None or seen.digest in earlier)
     yield first
@@ -91,7 +113,6 @@ def _running(place: Place, ledger: Ledger, overlay_commit: str, git: GitReposito
         yield unseen("deployment", f"{why}: `kubectl config rename-context` gives one its name")
         return
     yield _deployment(place, seen, entry, arriving=arriving)
-    ours: Ours = lambda revision: bool(git.contains(revision, overlay_commit))  # noqa: E731
     yield _pods(seen, entry, ours, arriving=arriving)
     yield _answer(place, seen, entry, earlier_too=arriving or bool(seen.old_pods))
 
@@ -103,7 +124,7 @@ def elsewhere(place: Place, seen: Snapshot) -> bool:
     return place.follower is not None or place.cluster.get(f"/api/v1/namespaces/{place.target.namespace}") is None
 
 
-def _reconciler(place: Place, seen: Snapshot, commit: str, git: GitRepository) -> Link:
+def _reconciler(place: Place, seen: Snapshot, commit: str, history: History, *, serving: bool) -> Link:
     engine = place.model.config.deploy.engine
     if place.follower is None:
         return unseen("reconciler", "deploy.engine is none: who applies the overlay is not known")
@@ -114,21 +135,32 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, git: GitRepository) -
     status = seen.application.get("status", {})
     revision = status.get("sync", {}).get("revision") or status.get("lastAppliedRevision", "")
     revision = commit_in(revision)
-    has_it = git.contains(revision, commit)
+    has_it = history.contains(revision, commit)
     sync, operation = status.get("sync", {}).get("status"), status.get("operationState", {})
     if has_it and sync in (None, "Synced"):
         return holds("reconciler", revision)
-    if refused := not_applied(seen, lambda tried: bool(git.contains(tried, commit))):
+    if refused := not_applied(seen, lambda named: bool(history.contains(named, commit))):
         return broken("reconciler", revision or engine, str(refused))
-    if not revision:
-        return moving("reconciler", engine, "it has not applied any commit yet")
     if has_it is None:
         return broken("reconciler", revision, "it follows a commit that the release branch does not have")
     if not has_it:
-        return moving("reconciler", revision, f"it has not seen {commit[:12]} yet")
-    if operation.get("phase") == "Running" or not git.contains(revision_of(operation), commit):
+        known = history.contains(tried(seen.application), commit)
+        return _not_yet(seen.application, revision, commit, known=bool(known), serving=serving)
+    if operation.get("phase") == "Running" or not history.contains(revision_of(operation), commit):
         return moving("reconciler", revision, f"it has not applied {commit[:12]} yet")
     return broken("reconciler", revision, f"it is {sync}: what runs differs from the commit")
+
+
+def _not_yet(application: Object, revision: str, commit: str, *, known: bool, serving: bool) -> Link:
+    """`known`: it works on the commit. Flux calls one applied once all that belongs to it is healthy."""
+    ready = condition(application, "Ready")
+    if not known or not ready:
+        nothing = f"it has not seen {commit[:12]} yet" if revision else "it has not applied any commit yet"
+        return moving("reconciler", revision, nothing)
+    why = f"it is at {commit[:12]}: {line(ready.get('message', ''))}"
+    # What pods are to blame for their own link tells.
+    unhealthy = ready.get("reason") == HEALTH and serving
+    return (broken if unhealthy else moving)("reconciler", revision, why)
 
 
 def _deployment(place: Place, seen: Snapshot, entry: Entry, *, arriving: bool) -> Link:

@@ -20,6 +20,7 @@ from generator.rollouts.kinds import (
     NEVER_READY,
     OUT_OF_MEMORY,
     POLICY,
+    QUOTA,
     STUCK,
     UNSCHEDULABLE,
     Failure,
@@ -50,24 +51,42 @@ def failure(seen: Snapshot, digest: str, ours: Ours | None = None) -> Failure | 
 def _creation(seen: Snapshot) -> Iterator[Failure]:
     """Pods of the newest revision that the API server does not even take."""
     message = condition(seen.replica_set, "ReplicaFailure").get("message", "") if seen.replica_set else ""
-    if message:
-        yield refused(message) or Failure(POLICY, line(message), passing=True)
+    if not message:
+        return
+    found = refused(message) or Failure(POLICY, line(message), passing=True)
+    # There is room again when the pods that this rollout replaces have gone.
+    room = found.kind is QUOTA and (seen.ending or any(is_ready(pod) for pod in seen.pods))
+    yield replace(found, passing=found.passing or room)
 
 
 def _pods(seen: Snapshot) -> Iterator[Failure]:
     for pod in seen.pods:
         if is_ready(pod):
             continue
-        status = container_status(pod)
-        waiting = status.get("state", {}).get("waiting", {})
-        if look := _WAITING.get(waiting.get("reason", "")):
-            yield look(seen, pod, waiting.get("message", ""))
-        elif _ended(status):
-            yield _crash(seen, pod, "")
-        elif (scheduled := condition(pod, "PodScheduled")).get("reason") == "Unschedulable":
-            yield Failure(UNSCHEDULABLE, line(scheduled.get("message", "")))
-        elif "running" not in status.get("state", {}) and (mount := _event(seen, pod, "FailedMount")):
-            yield Failure(CONFIG_ABSENT, line(mount), passing=not _repeated(seen, pod, "FailedMount", mount))
+        if found := _pod(seen, pod):
+            yield replace(found, pod=pod["metadata"]["name"])
+
+
+def _pod(seen: Snapshot, pod: Object) -> Failure | None:
+    """Why a pod is not ready, where something says so."""
+    status = container_status(pod)
+    waiting = status.get("state", {}).get("waiting", {})
+    if look := _WAITING.get(waiting.get("reason", "")):
+        return look(seen, pod, waiting.get("message", ""))
+    if _ended(status) and not _long_ago(seen, status):
+        return _crash(seen, pod, "")
+    if (scheduled := condition(pod, "PodScheduled")).get("reason") == "Unschedulable":
+        return Failure(UNSCHEDULABLE, line(scheduled.get("message", "")))
+    if "running" not in status.get("state", {}) and (mount := _event(seen, pod, "FailedMount")):
+        return Failure(CONFIG_ABSENT, line(mount), passing=not _repeated(seen, pod, "FailedMount", mount))
+    return None
+
+
+def _long_ago(seen: Snapshot, status: Object) -> bool:
+    """Whether a server's last end is no word on why it is not ready: it has come up again, after the rollout."""
+    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
+    up_again = "running" in status.get("state", {}) and status.get("started") is True
+    return up_again and progress.get("reason") == "NewReplicaSetAvailable"
 
 
 def _image(seen: Snapshot, pod: Object, message: str) -> Failure:
@@ -151,7 +170,8 @@ def _deadline(seen: Snapshot) -> Failure | None:
     progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
     running = next((pod for pod in seen.pods if "running" in container_status(pod).get("state", {})), None)
     if running:
-        return Failure(NEVER_READY, line(_event(seen, running, "Unhealthy") or progress.get("message", "")))
+        said = line(_event(seen, running, "Unhealthy") or progress.get("message", ""))
+        return Failure(NEVER_READY, said, pod=running["metadata"]["name"])
     return Failure(STUCK, line(progress.get("message", "")))
 
 

@@ -11,7 +11,7 @@ LONGEST = 400  # of a cluster's message
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to fail. `name` is its place in docs/runbook.md, too."""
+    """A way to fail. `name` is its place in docs/runbook.md, too; `{pod}` in `fix` is the one that shows it."""
 
     name: str
     what: str
@@ -35,7 +35,7 @@ IMAGE_UNREACHABLE = Kind(
     "see whether the nodes reach the registry",
     at_once=False,
 )
-CRASH = Kind("crash-loop", "the server ends and is started again", "read its log: kubectl logs --previous")
+CRASH = Kind("crash-loop", "the server ends and is started again", "read its log: kubectl logs --previous {pod}")
 CANNOT_START = Kind(
     "cannot-start",
     "the container cannot be started",
@@ -54,17 +54,17 @@ ARCHITECTURE = Kind(
 NEVER_READY = Kind(
     "never-ready",
     "the server runs, and does not become ready",
-    "read its log: kubectl logs; /readyz says why it is not",
+    "read its log: kubectl logs {pod}; /readyz says why it is not",
 )
 CONFIG_ABSENT = Kind(
     "config-absent",
-    "the pod names a Secret or ConfigMap that is not there",
-    "create it in the namespace, or take it out of the overlay",
+    "the pod names a Secret, ConfigMap or priority class that is not there",
+    "create it, or take it out of the overlay",
 )
 QUOTA = Kind(
     "quota",
-    "the namespace's quota does not allow another pod",
-    "raise the quota, or ask for less in serve.resources",
+    "the namespace's quota or limit range does not allow another pod",
+    "raise it, or ask for less in serve.resources",
 )
 POLICY = Kind(
     "policy",
@@ -113,6 +113,7 @@ class Failure:
     kind: Kind
     said: str  # by the cluster, one line
     late: bool = False  # the rollout's deadline has passed, or nothing tries again
+    pod: str = "POD"  # whose failure it is
     passing: bool = False  # so far it may be a moment's: a time-out, a first restart, a Secret on its way
 
     @property
@@ -121,7 +122,7 @@ class Failure:
         return self.late or (self.kind.at_once and not self.passing)
 
     def __str__(self) -> str:
-        return f"{self.kind.what} ({self.said}): {self.kind.fix}"
+        return f"{self.kind.what} ({self.said}): {self.kind.fix.replace('{pod}', self.pod)}"
 
 
 def foremost(found: Iterable[Failure]) -> Failure | None:
@@ -130,10 +131,16 @@ def foremost(found: Iterable[Failure]) -> Failure | None:
     return next((one for one in known if one.final), next(iter(known), None))
 
 
+# Of ResourceQuota and of LimitRange: "maximum memory usage per Container is 512Mi, but limit is 1Gi".
+_QUOTA = re.compile(r"exceeded quota|failed quota|(maximum|minimum) \S+ usage per|max limit to request ratio per")
+
+
 def refused(message: str) -> Failure | None:
     """The refusal that a message of the API server tells, if it does; none by a webhook that did not answer."""
-    if "exceeded quota" in message or "failed quota" in message:
+    if _QUOTA.search(message):
         return Failure(QUOTA, line(message))
+    if "no PriorityClass with name" in message:
+        return Failure(CONFIG_ABSENT, line(message))
     if "failed calling webhook" in message:
         return None
     if re.search(r"violates PodSecurity|admission webhook|ValidatingAdmissionPolicy|denied the request", message):

@@ -28,6 +28,7 @@ class Snapshot:
     old_pods: tuple[Object, ...]  # of other revisions, likewise
     events: tuple[Object, ...]  # of the objects above, oldest first
     application: Object | None = None  # Argo CD's, or Flux's Kustomization
+    ending: bool = False  # whether pods are on their way out: a quota counts them until they have gone
 
     @property
     def digest(self) -> str | None:
@@ -92,6 +93,7 @@ def take(cluster: Cluster, namespace: str, name: str, application: str | None = 
         tuple(pod for pod in staying if pod not in new),
         tuple(sorted(told, key=_when)),
         follower,
+        ending=any("deletionTimestamp" in pod["metadata"] for pod in pods),
     )
 
 

@@ -475,6 +475,60 @@ def test_flux_names_the_branch_before_the_commit(chain: Chain) -> None:
     assert chain.followed()["reconciler"] == Link("reconciler", Standing.HOLDS, revision)
 
 
+FAILS = "health check failed after 5m0s: timeout waiting for: [HorizontalPodAutoscaler/churn/churn-inference]"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "pods", "standing"),
+    [
+        ("HealthCheckFailed", FAILS, RELEASED, Standing.BROKEN),
+        ("HealthCheckFailed", FAILS, EARLIER, Standing.MOVING),
+        (
+            "Progressing",
+            "Running health checks for revision main with a timeout of 5m0s",
+            RELEASED,
+            Standing.MOVING,
+        ),
+    ],
+)
+def test_flux_has_a_commit_before_it_calls_it_applied(
+    reason: str, said: str, pods: str, standing: Standing, chain: Chain
+) -> None:
+    """Its word for why is told; what pods are to blame for is told of them."""
+    assert chain.cluster.application
+    revision = chain.cluster.application["status"]["sync"]["revision"]
+    earlier = git(chain.bare, "rev-parse", "main~2")
+    chain.cluster.application["status"] = {
+        "lastAppliedRevision": f"main@sha1:{earlier}",
+        "lastAttemptedRevision": f"main@sha1:{revision}",
+        "conditions": [{"type": "Ready", "status": "False", "reason": reason, "message": said}],
+    }
+    chain.cluster.pods[1] = pod("two", pods)
+    link = chain.followed()["reconciler"]
+    assert (link.standing, said in link.why) == (standing, True)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_commit_that_was_pushed_meanwhile_breaks_nothing(away: bool, chain: Chain) -> None:
+    """The reconciler may have it before the clone that the chain is read from."""
+    git(chain.root, "pull", "--quiet", "origin", "main")
+    (chain.root / "other.txt").write_text("of another model\n")
+    commit_all(chain.root, "Of another model")
+
+    class Pushing(FakeCluster):
+        def get(self, path: str) -> Any:
+            git(chain.root, "push", "--quiet", "origin", "HEAD:main")
+            if away:
+                git(chain.folder / "head", "remote", "set-url", "origin", str(chain.folder / "gone"))
+            return super().get(path)
+
+    asked = Pushing(RELEASED, revision=git(chain.root, "rev-parse", "HEAD"))
+    asked.told, chain.cluster = chain.cluster.told, asked
+    links = chain.followed()
+    assert links["reconciler"].standing is (Standing.UNSEEN if away else Standing.HOLDS), links["reconciler"]
+    assert first_broken(links.values()) is None
+
+
 def shown(chain: Chain, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """The command, beside an API server that has the cluster's objects."""
     need_program("kubectl", "put kubectl on the PATH")

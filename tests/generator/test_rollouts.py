@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,19 @@ def refused(message: str) -> FakeCluster:
     cluster.pods = [pod("old-one", OLD, owner="old")]
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
     cluster.sets[1]["status"] = {"conditions": [condition]}
+    return cluster
+
+
+def pod_that_ends() -> dict[str, Any]:
+    found = pod("old-two", OLD, owner="old")
+    found["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
+    return found
+
+
+def full(other: dict[str, Any]) -> FakeCluster:
+    """A quota with room for the `other` pod and for none beside it."""
+    cluster = refused('pods "x" is forbidden: exceeded quota: small, requested: pods=1')
+    cluster.pods.append(other)
     return cluster
 
 
@@ -190,6 +204,28 @@ FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
         kinds.QUOTA,
         "exceeded quota: small",
     ),
+    "a limit range's least": (
+        lambda: refused('pods "x" is forbidden: minimum cpu usage per Container is 500m, but request is 100m'),
+        kinds.QUOTA,
+        "minimum cpu usage",
+    ),
+    "a limit range's most": (
+        lambda: refused('pods "x" is forbidden: maximum memory usage per Pod is 512Mi, but limit is 1Gi'),
+        kinds.QUOTA,
+        "maximum memory usage",
+    ),
+    "a limit range's ratio": (
+        lambda: refused(
+            'pods "x" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4'
+        ),
+        kinds.QUOTA,
+        "ratio per Container is 2",
+    ),
+    "no priority class": (
+        lambda: refused('pods "x" is forbidden: no PriorityClass with name high was found'),
+        kinds.CONFIG_ABSENT,
+        "no PriorityClass with name high",
+    ),
     "Pod Security": (
         lambda: refused('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'),
         kinds.POLICY,
@@ -214,6 +250,8 @@ PASSING: dict[str, tuple[Callable[[], FakeCluster], Kind]] = {
         lambda: unmounted(9, "failed to sync secret cache: timed out waiting for the condition"),
         kinds.CONFIG_ABSENT,
     ),
+    "a quota that counts old pods which end": (lambda: full(pod_that_ends()), kinds.QUOTA),
+    "a quota that counts an old pod beside a new one": (lambda: full(pod("one", NEW)), kinds.QUOTA),
     "a webhook that does not answer": (
         lambda: refused('failed calling webhook "policy.example.com": context deadline exceeded'),
         kinds.POLICY,
@@ -243,7 +281,7 @@ def test_each_failure_has_its_reason_in_the_clusters_own_words(case: str) -> Non
     found = seen(make())
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kind)
     assert said in found.detail
-    assert kind.fix in found.detail
+    assert kind.fix.replace("{pod}", "one") in found.detail
 
 
 @pytest.mark.parametrize("case", PASSING)
@@ -466,6 +504,19 @@ def test_an_old_crash_of_a_pod_that_is_ready_now_says_nothing() -> None:
     cluster = FakeCluster(NEW)
     cluster.pods[0] = pod("one", NEW, last=ended("Error", 1))
     assert seen(cluster).state is State.SERVING
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_crash_counts_while_its_rollout_goes_on(arrived: bool) -> None:
+    """After that a server that has come up again may be unready for another reason."""
+    cluster = rolling(state={"running": {}}, last=ended("OOMKilled", 137))
+    cluster.pods[1]["status"]["containerStatuses"][0]["started"] = True
+    assert cluster.deployment
+    if not arrived:
+        cluster.deployment["status"]["conditions"][0]["reason"] = "ReplicaSetUpdated"
+    failed = (State.ROLLING, None) if arrived else (State.FAILED, kinds.OUT_OF_MEMORY)
+    found = seen(cluster)
+    assert (found.state, found.failure and found.failure.kind) == failed
 
 
 def test_zero_pods_are_no_success() -> None:
