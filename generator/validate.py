@@ -153,5 +153,7 @@ def _drift(root: Path, model: Model, environment: str) -> list[Problem]:
         value, line, column = found.get(key, ("", 1, 1))
         if value != wanted:
             message = f"{key} is {value or 'missing'}, but model.yaml means {wanted}: write `{key}: {wanted}`"
+            if key == "namespace" and value:
+                message += f", and delete by hand what runs in {value} (docs/reconcilers.md, another namespace)"
             problems.append(Problem(shown, line, column, message))
     return problems

@@ -46,6 +46,9 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
         _show(comparison, _prefix(root, place), with_diff=mode == "diff", hand_edits=mode is None)
         if mode is None:
             apply(place, comparison)
+    if mode != "check":
+        for place, comparison in compared:
+            _say_left(comparison, _prefix(root, place))
     _say_elsewhere([model for model in workspace if model.separate and model not in there])
     patched = mode not in ("check", None) or _patches_apply(workspace, compared, there, into)
     if mode == "check" and not all(comparison.clean for _, comparison in compared):
@@ -111,6 +114,21 @@ def _say_elsewhere(models: Iterable[Model]) -> None:
     for model in models:
         where = f"k8s/ of {model.name} belongs into {model.overlays_url}"
         click.echo(f"{where}: `generator generate --into CHECKOUT` writes it into a checkout")
+
+
+def _say_left(comparison: Comparison, prefix: str) -> None:
+    """What a cluster keeps of files for the reconciler, and how it is deleted there."""
+    from generator.leftovers import leftovers
+
+    left = leftovers(comparison.changes)
+    for file in dict.fromkeys(one.file for one in left):
+        click.echo(
+            f"where {prefix}{file} was applied, the cluster keeps what is no longer in it; there:", err=True
+        )
+        for one in left:
+            if one.file == file:
+                stays = f"(the namespace {one.name} stays, with what runs in it: docs/reconcilers.md)"
+                click.echo(f"  {one.command or stays}", err=True)
 
 
 # What `generate` says that it did, where --check says what is to be done.

@@ -17,6 +17,7 @@ def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
         places.append((("deploy", "environments", name, "serve"), settings.serve))
     yield from _scraping(config)
     yield from _alerting(config)
+    yield from _pulling(config)
     for path, serve in places:
         if serve.pull_secret is None:
             continue
@@ -31,6 +32,19 @@ def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
                 "pull secret of your own in a patch of the overlay (docs/pull-secret.md)"
             )
             yield (*path, "pull_secret"), message
+
+
+def _pulling(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """Where the role that is made for one cluster's issuer would have to be all clusters'."""
+    message = (
+        "pull_secret's own role trusts one cluster's issuer, and this environment has several clusters: give "
+        "pull_secret a role that trusts each (docs/pull-secret.md), or a key"
+    )
+    for name, settings in config.deploy.environments.items():
+        own = settings.serve
+        pull = own.pull_secret if "pull_secret" in own.model_fields_set else config.serve.pull_secret
+        if pull and not (pull.role or pull.key) and len(settings.clusters) > 1:
+            yield ("deploy", "environments", name, "clusters"), message
 
 
 def _scraping(config: ModelFile) -> Iterator[tuple[Path_, str]]:

@@ -5,21 +5,26 @@ Which cluster is meant is not written anywhere, so what is missing in this one i
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from generator.adapters.kubectl import Kubectl
 from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
+from generator.errors import GeneratorError
 from generator.plan.reconciler import FOLLOWERS, api_path, applying, members, object_name
 from generator.rollouts.reconciling import HEALTH, wrong
 
 AREA = "cluster"
+OLDEST = (1, 30)  # before it a pod's preStop knows no sleep
 _LOOK = "look at its pods: `kubectl describe pods`, `kubectl logs`"
 
 
 def check(subject: Subject) -> Findings:
     kubectl = Kubectl()
     context = kubectl.context()  # without one nothing is looked at; said by whoever calls this
+    yield from _version(kubectl, context)
     for model in subject.models:
         for target in model.targets:
             if target.settings.clusters:
@@ -29,6 +34,53 @@ def check(subject: Subject) -> Findings:
                 what = f"the cluster of context {context} has no namespace {target.namespace}"
                 yield _warning(what, context, applying(model, target))
         yield from _reconciler(model, kubectl, context)
+    try:
+        yield from _unwanted(subject, kubectl)
+    except GeneratorError as error:
+        yield not_checked(AREA, f"what else follows the overlays: {error}")
+
+
+def _version(kubectl: Kubectl, context: str) -> Findings:
+    told = kubectl.get("/version") or {}
+    found = tuple(int(re.sub(r"\D", "", str(told.get(key))) or 0) for key in ("major", "minor"))
+    if told and found < OLDEST:
+        what = (
+            f"the cluster of context {context} is Kubernetes {found[0]}.{found[1]}, which refuses our Deployments"
+        )
+        yield Finding(AREA, Severity.ERROR, what, context, "upgrade it to {}.{} or newer".format(*OLDEST))
+
+
+def _unwanted(subject: Subject, kubectl: Kubectl) -> Findings:
+    """What follows overlays of ours, yet for no environment or cluster that a model has."""
+    models = subject.workspace.models if subject.workspace else ()
+    wanted = {
+        api_path(model, target, member)
+        for model in models
+        for target in model.targets
+        for member in members(target)
+    }
+    homes = {(model.overlays_url, str(PurePosixPath(model.home, "k8s/overlays"))) for model in models}
+    for follower in FOLLOWERS.values():
+        folder = f"{follower.group}/namespaces/{follower.namespace}/{follower.plural}"
+        for found in (kubectl.get(folder) or {}).get("items", []):
+            name, source = found["metadata"]["name"], found.get("spec", {}).get("source", {})
+            path = str(PurePosixPath(source.get("path") or found.get("spec", {}).get("path", "")))
+            urls = {url for url, home in homes if path.startswith(f"{home}/")}
+            if f"{folder}/{name}" not in wanted and urls and _url(kubectl, found) in urls:
+                delete = f"kubectl -n {follower.namespace} delete {follower.plural}.{follower.api_group} {name}"
+                what = f"{follower.kind} {name} follows {path}, and no model wants that"
+                yield _warning(what, name, f"delete it, which leaves running what it brought: `{delete}`")
+
+
+def _url(kubectl: Kubectl, follower: Any) -> str:
+    """Of the repository that it follows; Flux keeps that in another object."""
+    spec = follower.get("spec", {})
+    if "source" in spec:
+        return str(spec["source"].get("repoURL", ""))
+    source = (
+        f"/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/{spec['sourceRef']['name']}"
+    )
+    return str((kubectl.get(source) or {}).get("spec", {}).get("url", ""))
 
 
 def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:

@@ -304,6 +304,12 @@ def test_alerts_that_nothing_would_raise_are_refused(tmp_path: Path, more: str, 
         write(tmp_path, model_yaml(more))
 
 
+@pytest.mark.parametrize("queue", [0, 1024])
+def test_a_queue_that_no_server_has_is_refused(tmp_path: Path, queue: int) -> None:
+    with pytest.raises(InvalidInput, match=r"^model\.yaml:5:"):
+        write(tmp_path, model_yaml(f"serve: {{monitoring: true, alerts: {{queue: {queue}}}}}"))
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -341,6 +341,25 @@ def lacking(path: str) -> dict[str, Any]:
     return {key: value for key, value in cluster().items() if key != path}
 
 
+def with_more(folder: str, *objects: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {**cluster(), folder: (200, {"items": list(objects)}), **others}
+
+
+def application_of(name: str, path: str, url: str = URL) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"source": {"repoURL": url, "path": path}}}
+
+
+def kustomization_of(name: str, path: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"sourceRef": {"name": "churn"}, "path": path}}
+
+
+def fetched(url: str) -> dict[str, Any]:
+    path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/churn"
+    return {path: (200, {"spec": {"url": url}})}
+
+
+APPLICATIONS = application("x").rpartition("/")[0]
+KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations"
 COMPARED = {"type": "ComparisonError", "message": "repository not accessible"}
 UNHEALTHY = {"type": "Ready", "status": "False", "reason": "HealthCheckFailed", "message": "timeout waiting for"}
 CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
@@ -361,6 +380,24 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows repoURL", "kubectl apply"),
     "it cannot read": (state(conditions=[COMPARED]), WARNING, "repository not accessible", "correct what it says"),
     "unhealthy": (state(conditions=[UNHEALTHY]), WARNING, "timeout waiting for", "kubectl describe pods"),
+    "an environment that has gone": (
+        with_more(APPLICATIONS, application_of("churn-old", "k8s/overlays/old")), WARNING,
+        "Application churn-old follows k8s/overlays/old", "kubectl -n argocd delete applications.argoproj.io churn-old",
+    ),
+    "a cluster that has gone": (
+        with_more(APPLICATIONS, application_of("churn-staging-us", "k8s/overlays/staging")), WARNING,
+        "Application churn-staging-us follows k8s/overlays/staging", "delete applications.argoproj.io churn-staging-us",
+    ),
+    "another engine": (
+        with_more(KUSTOMIZATIONS, kustomization_of("churn-staging", "./k8s/overlays/staging"), **fetched(URL)), WARNING,
+        "Kustomization churn-staging follows k8s/overlays/staging", "kubectl -n flux-system delete kustomizations.",
+    ),
+    "who may not list": (
+        {**cluster(), APPLICATIONS: (403, "no")}, NOTE, "not checked: what else follows the overlays", "may `get` it",
+    ),
+    "an old Kubernetes": (
+        {**cluster(), "/version": (200, {"major": "1", "minor": "29+"})}, ERROR, "is Kubernetes 1.29", "1.30 or newer",
+    ),
     "degraded": (state(health={"status": "Degraded"}), WARNING, "is Degraded", "kubectl describe pods"),
 }  # fmt: skip
 
@@ -370,6 +407,23 @@ def test_a_cluster_that_lacks_something_is_found(
     setup: Setup, monkeypatch: pytest.MonkeyPatch, answers: Any, severity: Severity, what: str, fix: str
 ) -> None:
     hit(in_cluster(setup, monkeypatch, answers), severity, what, fix)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        with_more(APPLICATIONS, application_of("churn-staging", "k8s/overlays/staging")),
+        with_more(APPLICATIONS, application_of("shop", "k8s/overlays/old", f"{URL}-2")),
+        with_more(APPLICATIONS, application_of("shop", "deploy/staging")),
+        with_more(APPLICATIONS, {"metadata": {"name": "many"}, "spec": {"sources": [{"repoURL": URL}]}}),
+        with_more(KUSTOMIZATIONS, kustomization_of("shop", "./k8s/overlays/x"), **fetched(f"{URL}-2")),
+        {**cluster(), "/version": (200, {"major": "1", "minor": "30"})},
+    ],
+)
+def test_what_follows_something_else_is_nobodys_finding(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, answers: Any
+) -> None:
+    assert in_cluster(setup, monkeypatch, answers) == []
 
 
 def test_who_owns_the_number_of_pods_is_asked_of_the_application(

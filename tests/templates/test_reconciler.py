@@ -292,6 +292,11 @@ LONGEST = "s" * 34
         ("argocd", "notifications: {slack: '${{ secrets.A }}'}", "recipients as Argo CD takes them"),
         ("none", "environments: {live: {clusters: {eu: }}}", "clusters is for argocd and flux"),
         ("argocd", "environments: {live: {clusters: {eu: , us: {name: eu}}}}", "is the same cluster as eu, eu"),
+        (
+            "argocd",
+            "environments: {live: {serve: {pull_secret: cronjob}, clusters: {eu: , us: }}}",
+            "give pull_secret a role that trusts each",
+        ),
         ("flux", "environments: {live: {clusters: {eu: {name: EU}}}}", "the name is that of a Secret"),
         ("argocd", "environments: {live: {clusters: {EU: }}}", "lower-case words joined by -"),
         ("argocd", "environments: {live: {clusters: {eu: {name: 'a b'}}}}", "a cluster's name, such as"),
@@ -304,6 +309,18 @@ def test_what_an_engine_cannot_be_told_is_refused_with_its_place(
         write(tmp_path, model_yaml(f"repository: {{url: '{URL}'}}\ndeploy: {{engine: {engine}, {more}}}\n"))
     (found,) = caught.value.problems
     assert found.line == 6 and found.column > 1
+
+
+OWN_ROLE = "role: 'arn:aws:iam::123456789012:role/pull'"
+
+
+@pytest.mark.parametrize(
+    "serve", ["{pull_secret: none}", f"{{pull_secret: {{through: cronjob, {OWN_ROLE}}}}}", "{}"]
+)
+def test_several_clusters_may_share_a_role_that_trusts_them_all(tmp_path: Path, serve: str) -> None:
+    more = "serve: {pull_secret: {through: cronjob, key: churn-ecr}}\n"
+    live = f"live: {{serve: {serve}, clusters: {{eu: , us: }}}}"
+    write(tmp_path, model_yaml(deploy("argocd", more=more, environments=live)))
 
 
 def test_the_longest_service_still_fits_into_an_annotation(tmp_path: Path) -> None:
