@@ -145,7 +145,7 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, history: History, *, 
         return broken("reconciler", revision, "it follows a commit that the release branch does not have")
     if not has_it:
         known = history.contains(tried(seen.application), commit)
-        return _not_yet(seen.application, revision, commit, known=bool(known), serving=serving)
+        return _not_yet(seen.application, revision or engine, commit, known=bool(known), serving=serving)
     if operation.get("phase") == "Running" or not history.contains(revision_of(operation), commit):
         return moving("reconciler", revision, f"it has not applied {commit[:12]} yet")
     return broken("reconciler", revision, f"it is {sync}: what runs differs from the commit")
@@ -155,8 +155,7 @@ def _not_yet(application: Object, revision: str, commit: str, *, known: bool, se
     """`known`: it works on the commit. Flux calls one applied once all that belongs to it is healthy."""
     ready = condition(application, "Ready")
     if not known or not ready:
-        nothing = f"it has not seen {commit[:12]} yet" if revision else "it has not applied any commit yet"
-        return moving("reconciler", revision, nothing)
+        return moving("reconciler", revision, f"it has not seen {commit[:12]} yet")
     why = f"it is at {commit[:12]}: {line(ready.get('message', ''))}"
     # What pods are to blame for their own link tells.
     unhealthy = ready.get("reason") == HEALTH and serving

@@ -226,7 +226,9 @@ def _release(story: Story, version: str) -> None:
 
 
 def _second_release(story: Story, folder: Path) -> None:
-    """While somebody asks all the time."""
+    """While somebody asks all the time, and with room for one pod more, which the one that ends takes for a while."""
+    staging = ("-n", "churn-staging")
+    story.cluster.kubectl(*staging, "create", "quota", "roomy", "--hard=pods=3")
     body = folder / "body.json"
     body.write_text(json.dumps(story.golden["request"]))
     git(story.root, "pull", "--quiet", "--no-rebase", "origin", "main")
@@ -240,6 +242,10 @@ def _second_release(story: Story, folder: Path) -> None:
         asking.terminate()
         story.seen["load"] = json.loads(asking.communicate(timeout=60)[0])
     story.seen["second"] = story.running("staging")
+    story.seen["crowded"] = story.cluster.kubectl(
+        *staging, "get", "events", "--field-selector=reason=FailedCreate"
+    )
+    story.cluster.kubectl(*staging, "delete", "quota", "roomy")
 
 
 def _refused_promotion(story: Story) -> None:
@@ -393,6 +399,11 @@ def test_a_second_release_rolls_out_without_losing_a_request(story: Story) -> No
     load = story.seen["load"]
     assert load["asked"] > 1000
     assert load["failed"] == []
+
+
+def test_a_quota_that_a_pod_which_ends_fills_for_a_while_fails_no_rollout(story: Story) -> None:
+    assert "exceeded quota: roomy" in story.seen["crowded"]
+    assert story.artifact(2, "observe", "observe.json")["state"] == "serving"
 
 
 def test_what_the_cluster_refuses_is_rolled_back_by_the_run_that_saw_it(story: Story) -> None:

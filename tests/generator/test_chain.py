@@ -350,7 +350,7 @@ ARRIVING: dict[str, tuple[Callable[[Chain], None], str]] = {
     "it is applying it": (_applying, "has not applied"),
     "it has applied nothing yet": (
         lambda c: _set(c, application={"status": {}}),
-        "has not applied any commit",
+        "has not seen",
     ),
 }
 
