@@ -36,8 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden folders anew")
 
 
-# A busy machine is no failure.
-hypothesis.settings.register_profile("tagship", deadline=None)
+# A busy machine is no failure: nor where it is slow to run an example, nor where it is slow to draw one.
+hypothesis.settings.register_profile(
+    "tagship", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("tagship")
 
 

@@ -65,8 +65,15 @@ def board_of(objects: list[Object]) -> Object:
 @contextmanager
 def scraping(objects: list[Object], pods: Mapping[str, int], folder: Path) -> Iterator[Prometheus]:
     """A Prometheus with the overlay's rules and its ServiceMonitor's relabelings; `pods` are ports by name."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with socket.socket() as held:  # or somebody else may get the port before Prometheus does
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        with _scraping(objects, pods, folder, held.getsockname()[1]) as prometheus:
+            yield prometheus
+
+
+@contextmanager
+def _scraping(objects: list[Object], pods: Mapping[str, int], folder: Path, port: int) -> Iterator[Prometheus]:
     (folder / "rules.yaml").write_text(yaml.safe_dump(_one(objects, "PrometheusRule")["spec"]))
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(_config(objects, pods)))
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.serving import soak
 from benchmarks.serving.open_loop import Exchange, Load, Tally, Times
+from tests.stillness import again_after_a_standstill
 
 RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
 WRONG = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]"
@@ -41,6 +42,7 @@ def loaded(answers: list[bytes], rate: float = 200, connections: int = 4) -> Tal
     return asyncio.run(both())
 
 
+@again_after_a_standstill(0.1)
 def test_answers_are_counted_by_what_they_are() -> None:
     tally = loaded([RIGHT, WRONG, LATER, HASTY])
     assert sum(tally.statuses.values()) + tally.unsent == 100
@@ -51,12 +53,14 @@ def test_answers_are_counted_by_what_they_are() -> None:
     assert not tally.broken
 
 
+@again_after_a_standstill(0.1)
 def test_a_closed_connection_is_counted_and_replaced() -> None:
     tally = loaded([RIGHT, b""])
     assert tally.broken > 10
     assert tally.statuses[200] > 10
 
 
+@again_after_a_standstill(0.1)
 def test_a_server_that_does_not_answer_gets_one_request_a_connection() -> None:
     async def both() -> Tally:
         async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

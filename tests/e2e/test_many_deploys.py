@@ -71,15 +71,22 @@ class Race:
                 running.remove(process)
                 name, version = process.name.split()
                 if process.exitcode == -signal.SIGKILL:
+                    self.kills += 1
                     running.add(self._start(name, version))
                     continue
                 self.ended[name, version] = process.exitcode or 0
                 if waiting.get(name):
                     running.add(self._start(name, waiting[name].pop(0)))
-            if self.kill and self.kills < 100 and running and self.random.random() < 0.2:
-                os.kill(self.random.choice(sorted(running, key=lambda p: p.name)).pid or 0, signal.SIGKILL)
-                self.kills += 1
+                self._kill_one_of(running)
             time.sleep(0.1)
+
+    def _kill_one_of(self, running: set[BaseProcess]) -> None:
+        """For each deploy that came to its end: by the clock, a quick machine would be through before."""
+        alive = sorted((process for process in running if process.is_alive()), key=lambda process: process.name)
+        if self.kill and alive:
+            chosen = self.random.choice(alive)
+            chosen.kill()
+            chosen.join()
 
     def _start(self, name: str, version: str) -> BaseProcess:
         process = multiprocessing.get_context("fork").Process(

@@ -15,11 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.generator.serving_parts import ask, free_port, save, tracking_server, wait_until
+from tests.generator.serving_parts import ask, save, tracking_server, wait_until
+from tests.ports import held_port
 
 pytestmark = pytest.mark.e2e
 
 PAGE = Path(__file__).parents[2] / "docs/serve.md"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with held_port() as held:
+        yield held
 
 
 def commands(heading: str, **instead: str) -> list[str]:
@@ -64,9 +71,8 @@ def served(command: str, folder: Path, **variables: str) -> Iterator[subprocess.
         process.wait()
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder(tmp_path: Path, port: int) -> None:
     save(tmp_path / "model", 1.5)
-    port = free_port()
     serve, *requests = commands("A folder", port=str(port))
     with served(serve, tmp_path):
         printed, ran, sent = (
@@ -93,14 +99,13 @@ def test_a_folder(tmp_path: Path) -> None:
     assert "http://127.0.0.1:8080/predict" in again.stderr
 
 
-def test_a_run_and_a_registered_model(tmp_path: Path) -> None:
+def test_a_run_and_a_registered_model(tmp_path: Path, port: int) -> None:
     (tmp_path / "tracking").mkdir()
     (tmp_path / "work").mkdir()
     with tracking_server(tmp_path / "tracking") as server:
         run_id = server.register(1.0, release="churn-1.2.3")
         server.register(2.0)
         server.alias("1")
-        port = free_port()
         lines = commands("A run or a registered model", port=str(port), **{"<run id>": run_id})
         export, *serves = lines
         assert export == "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"

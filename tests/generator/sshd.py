@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import parts
+from tests.ports import held_port
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,12 @@ def running(folder: Path) -> Iterator[Sshd]:
     )
     forced.chmod(0o755)
     (folder / "authorized").write_text(f"restrict {new_key(folder / 'key')}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with held_port() as port, _listening(program, folder, port, forced) as server:
+        yield server
+
+
+@contextmanager
+def _listening(program: str, folder: Path, port: int, forced: Path) -> Iterator[Sshd]:
     settings = {
         "ListenAddress": "127.0.0.1",
         "Port": port,
@@ -99,7 +103,8 @@ def running(folder: Path) -> Iterator[Sshd]:
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    for _ in range(100):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         if process.poll() is not None:

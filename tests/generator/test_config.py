@@ -407,7 +407,11 @@ _PATHS = [
 ]  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=150,
+    deadline=None,
+)
 @given(path=st.sampled_from(_PATHS), value=_HOSTILE)
 def test_a_hostile_value_is_refused_or_harmless(tmp_path: Path, path: tuple[str, ...], value: str) -> None:
     """What the schema lets through cannot end a line, open an expression or leave the folder."""

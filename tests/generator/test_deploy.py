@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -225,9 +223,12 @@ import sys
 from pathlib import Path
 from tests.generator.test_deploy import Deployer, Quiet
 from tests.generator import test_deploy as t
-folder, name, version, commit = sys.argv[1:]
+from tests.e2e.one_stage import die_before
+folder, name, version, commit, effect = sys.argv[1:]
 from generator.stages.deploy import deploy
 release, image, with_ = t.one_of_many(Path(folder), name, version, commit)
+if int(effect):
+    sys.addaudithook(die_before(int(effect)))
 deploy(release, image, "production", with_)
 """
 
@@ -249,8 +250,9 @@ def one_of_many(folder: Path, name: str, version: str, commit: str) -> tuple[Rel
     )  # fmt: skip
 
 
-def start(folder: Path, name: str, commit: str) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-c", _DEPLOY_ONE, str(folder), name, "1.0.0", commit]
+def start(folder: Path, name: str, commit: str, effect: int = 0) -> subprocess.Popen[bytes]:
+    """A deploy as a process; one that is given an effect's number kills itself before it has that effect."""
+    argv = [sys.executable, "-c", _DEPLOY_ONE, str(folder), name, "1.0.0", commit, str(effect)]
     return subprocess.Popen(argv, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE)
 
 
@@ -268,16 +270,17 @@ def test_deploys_at_the_same_time_all_land(tmp_path: Path) -> None:
         assert f"digest: sha256:{name * 64}" in text.replace('"', "")
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9, 1.2])
-def test_killed_at_any_point_and_run_again(tmp_path: Path, delay: float) -> None:
+@pytest.mark.parametrize("effect", [1, 3, 5])
+def test_killed_at_any_point_and_run_again(tmp_path: Path, effect: int) -> None:
     (tmp_path / "repo").mkdir()
     commit = publish(write_many(tmp_path / "repo", {"a": ""}), tmp_path / "origin.git")
-    process = start(tmp_path, "a", commit)
-    time.sleep(delay)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    again = start(tmp_path, "a", commit)
-    _, errors = again.communicate(timeout=600)
-    assert again.returncode == 0, errors.decode()
+    kills = -1
+    code = -signal.SIGKILL.value
+    while code == -signal.SIGKILL:
+        process, kills = start(tmp_path, "a", commit, effect), kills + 1
+        _, errors = process.communicate(timeout=600)
+        code, effect = process.returncode, effect * 2
+    assert code == 0, errors.decode()
+    assert kills > 1
     subjects = git(tmp_path / "origin.git", "log", "--format=%s", "main").splitlines()
     assert subjects == ["Deploy a 1.0.0 to production", "Begin"]

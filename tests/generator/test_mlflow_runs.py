@@ -10,7 +10,8 @@ import pytest
 from generator.adapters.mlflow_runs import MlflowRuns, runs_of
 from generator.errors import GeneratorError
 from tests.generator.doctor_parts import answering
-from tests.generator.serving_parts import TrackingServer, free_port, tracking_server
+from tests.generator.serving_parts import TrackingServer, tracking_server
+from tests.ports import held_port
 
 TAGGED = "import mlflow; client = mlflow.MlflowClient(); client.set_tag({run!r}, 'tagship.release', 'churn-1.2.3')"
 
@@ -47,8 +48,8 @@ def test_a_registered_version_names_its_run(kept: Kept) -> None:
 
 
 def test_a_server_that_is_not_there_is_said() -> None:
-    with pytest.raises(GeneratorError, match="the tracking server does not answer"):
-        MlflowRuns(f"http://127.0.0.1:{free_port()}", "secret").tag("0" * 32, "x")
+    with held_port() as port, pytest.raises(GeneratorError, match="the tracking server does not answer"):
+        MlflowRuns(f"http://127.0.0.1:{port}", "secret").tag("0" * 32, "x")
 
 
 RUN = "/api/2.0/mlflow/runs/get"

@@ -111,7 +111,7 @@ def test_a_server_that_cannot_start_says_why(engine: ProcessEngine) -> None:
         engine.serving(TAG, environment={"TAGSHIP_STRICT": "perhaps"}),
     ):
         raise AssertionError("it started")
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120, "it was waited for although it had ended"
 
 
 def test_an_environment_is_made_once_and_again_where_it_was_half_made(tmp_path: Path, context: Path) -> None:

@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 # A served process knows nothing of this module.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
+LOADS_WITH = "TESTS_A_SLOW_MODEL_LOADS_WITH"  # names a file without which it is not loaded
 CORNERS = pd.DataFrame({"a": [0.0, 0.0, 1.0, 1.0], "b": [0.0, 1.0, 0.0, 1.0]})
 
 
@@ -83,6 +84,11 @@ class Sum(mlflow.pyfunc.PythonModel):
         return model_input["x"].sum(axis=1) + model_input["y"]
 
 
+def _wait_for(file: str, end: float = 120) -> None:
+    while not os.path.exists(file) and (end := end - 0.005) > 0:  # noqa: PTH110
+        time.sleep(0.005)
+
+
 class Moody(mlflow.pyfunc.PythonModel):
     """Does what the column `mood` says."""
 
@@ -90,6 +96,8 @@ class Moody(mlflow.pyfunc.PythonModel):
         mood = str(model_input["mood"].iloc[0])
         if mood.startswith("sleep "):
             time.sleep(float(mood.split()[1]))
+        if mood.startswith("until "):
+            _wait_for(mood.partition(" ")[2])
         answers: dict[str, Any] = {
             "frame": pd.DataFrame({"label": ["x"], "score": [np.nan]}),
             "series": pd.Series([1.5]),
@@ -136,7 +144,7 @@ class Gaps(mlflow.pyfunc.PythonModel):
 
 class SlowToLoad(mlflow.pyfunc.PythonModel):
     def load_context(self, context: Any) -> None:
-        time.sleep(1.5)
+        _wait_for(os.environ.get(LOADS_WITH, "/"))
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
         return [1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.ports import held_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,21 +26,20 @@ def served(
     folder: Path, *, log: int = subprocess.PIPE, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The process and its port. Who sends many requests must read its `log`, or not want it (DEVNULL)."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    variables = environment(
-        TAGSHIP_MODEL=str(folder), TAGSHIP_HOST="127.0.0.1", TAGSHIP_PORT=str(port), **settings
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "inference"], env=variables, cwd=folder, stderr=log, text=True
-    )
-    try:
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-        if process.stderr:
-            process.stderr.close()
+    with held_port() as port:
+        variables = environment(
+            TAGSHIP_MODEL=str(folder), TAGSHIP_HOST="127.0.0.1", TAGSHIP_PORT=str(port), **settings
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inference"], env=variables, cwd=folder, stderr=log, text=True
+        )
+        try:
+            yield process, port
+        finally:
+            process.kill()
+            process.wait()
+            if process.stderr:
+                process.stderr.close()
 
 
 def ask(port: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:

@@ -112,8 +112,11 @@ def test_who_waits_too_long_is_told_and_never_asked() -> None:
         batcher = Batcher(worker, kind, Limits(seconds=0.05))
         asked = [asyncio.create_task(batcher.ask(query(number))) for number in range(3)]
         answered = await asyncio.gather(*asked, return_exceptions=True)
+        while not worker.seen:  # the thread may get to it late
+            await asyncio.sleep(0.001)
         assert worker.seen == [[1, 1, 1]], "they came in one round of the loop"
         late = await asyncio.gather(batcher.ask(query(9)), return_exceptions=True)
+        batcher.limits = Limits()
         worker.go.set()
         # The thread is free again, and the queue knows it.
         assert (await asyncio.wait_for(batcher.ask(query(5)), 10)).predictions.tolist() == [6]

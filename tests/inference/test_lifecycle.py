@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from inference.app import create_app
 from inference.settings import Settings
 from tests.inference.conftest import RELEASE, wait_until
+from tests.inference.models import LOADS_WITH
 
 Saved = Callable[[str], Path]
 
@@ -19,8 +20,10 @@ def serve(folder: Path) -> TestClient:
     return TestClient(create_app(Settings(model=folder, release=RELEASE)), raise_server_exceptions=False)
 
 
-def test_starting_then_ready(saved: Saved) -> None:
-    with serve(saved("slow")) as client:
+def test_starting_then_ready(saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved("slow")
+    monkeypatch.setenv(LOADS_WITH, str(tmp_path / "loads"))
+    with serve(folder) as client:
         health = client.get("/health")
         assert health.status_code == 503
         assert health.json() == {"status": "starting", "reason": None, "model": "shop", "model_version": "1.2.3"}
@@ -36,6 +39,8 @@ def test_starting_then_ready(saved: Saved) -> None:
         assert "a" in client.get("/openapi.json").json()["components"]["schemas"]["Row"]["properties"]
         for path in ("/", "/docs", "/metrics", "/v2", "/version"):
             assert client.get(path).status_code == 200
+        assert client.get("/health").json()["status"] == "starting"
+        (tmp_path / "loads").touch()
         wait_until(lambda: client.get("/health").json()["status"] == "ready")
         assert client.get("/health").status_code == 200
         assert client.post("/predict", json={"a": 1, "b": 2}).json()["predictions"] == [1]

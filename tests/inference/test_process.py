@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,41 +22,50 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from inference.app import create_app
-from inference.server import Server, listen
+from inference.server import LINGER_SECONDS, Server, listen
 from inference.settings import Settings
 from tests.inference.conftest import wait_until
 from tests.inference.process import ROOT, ask, environment, is_ready, served
+from tests.stillness import again_after_a_standstill
 
 Saved = Callable[[str], Path]
 
 
-def test_serves_and_lets_running_requests_finish_on_sigterm(saved: Saved) -> None:
+@again_after_a_standstill(0.2)  # it listens for a second after the signal
+def test_serves_and_lets_running_requests_finish_on_sigterm(
+    saved: Saved, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    goes_on = tmp_path_factory.mktemp("gate") / "goes-on"
     with served(saved("moody"), TAGSHIP_MAX_BODY_BYTES="100000") as (process, port):
         wait_until(lambda: is_ready(port))
         # a client that sends all before it reads still learns why
         assert ask(port, "POST", "/predict", {"mood": "x" * 20_000_000})[1]["error"]["code"] == "body_too_large"
         client = ScoringServerClient("127.0.0.1", port)
-        client.wait_server_ready(timeout=10)
+        client.wait_server_ready(timeout=60)
         assert client.invoke(pd.DataFrame({"mood": ["well"]})).get_predictions().to_dict("list") == {0: ["well"]}
         answers: list[tuple[int, Any]] = []
         slow = threading.Thread(
-            target=lambda: answers.append(ask(port, "POST", "/predict", {"mood": "sleep 1.5"}))
+            target=lambda: answers.append(ask(port, "POST", "/predict", {"mood": f"until {goes_on}"}))
         )
         slow.start()
-        time.sleep(0.4)
+        # this very question is in flight, too
+        wait_until(lambda: b"http_requests_in_flight 2.0" in ask(port, "GET", "/metrics")[1])
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(port, "GET", "/readyz") == (503, {"status": "stopping"}), 1)
+        wait_until(lambda: ask(port, "GET", "/readyz") == (503, {"status": "stopping"}))
         assert ask(port, "GET", "/livez")[0] == 200
-        slow.join(10)
+        time.sleep(LINGER_SECONDS)  # it no longer listens, and still waits for the answer
+        assert process.poll() is None
+        goes_on.touch()
+        slow.join(60)
         assert answers[0][0] == 200
-        assert answers[0][1]["predictions"] == ["sleep 1.5"]
-        _, errors = process.communicate(timeout=10)
+        assert answers[0][1]["predictions"] == [f"until {goes_on}"]
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
         lines = [json.loads(line) for line in errors.splitlines()]
         assert "stopped, 0 requests cut off" in [line["message"] for line in lines]
 
 
-def test_requests_that_take_too_long_are_cut_off(saved: Saved) -> None:
+def test_requests_that_take_too_long_are_cut_off(saved: Saved, tmp_path: Path) -> None:
     settings = Settings(model=saved("moody"), host="127.0.0.1", port=0, shutdown_seconds=0.3)
     listener = listen(settings)
     port = listener.getsockname()[1]
@@ -62,19 +73,20 @@ def test_requests_that_take_too_long_are_cut_off(saved: Saved) -> None:
     running = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     running.start()
     wait_until(lambda: is_ready(port))
-    slow = threading.Thread(target=_ask_in_vain, args=(port,))
+    slow = threading.Thread(target=_ask_in_vain, args=(port, f"until {tmp_path / 'over'}"))
     slow.start()
     wait_until(lambda: server.service.in_flight == 1)
     server.handle_exit(signal.SIGTERM, None)
-    running.join(5)
+    running.join(60)
     assert not running.is_alive()
     assert server.cut_off == 1
-    slow.join(5)
+    slow.join(60)
+    (tmp_path / "over").touch()
 
 
-def _ask_in_vain(port: int) -> None:
+def _ask_in_vain(port: int, mood: str) -> None:
     with suppress(OSError, http.client.HTTPException):
-        ask(port, "POST", "/predict", {"mood": "sleep 3"})
+        ask(port, "POST", "/predict", {"mood": mood})
 
 
 @pytest.mark.parametrize(
@@ -143,15 +155,17 @@ def test_replay(saved: Saved, tmp_path: Path) -> None:
     """Without a home or a folder to write in, as in the image; as another user too, where root runs the
     tests and others can reach this Python. The model writes to standard output, which is the answer's.
     """
-    folder, closed = saved("chatty"), tmp_path / "closed"
+    closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
-    nobody: dict[str, Any] = {}
-    if os.geteuid() == 0 and all(open_to_others(path) for path in (Path(sys.executable).resolve(), ROOT)):
-        nobody = {"user": 65532, "group": 65532, "extra_groups": []}
-        for path in (folder, *folder.parents[:3], *folder.rglob("*")):
-            path.chmod(path.stat().st_mode | 0o055)
     given = '{"request": {"instances": [[1, 0]], "return_probabilities": true}}'
-    code, found = replay(folder, given, cwd=closed, **nobody)
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
+        folder, nobody = Path(shutil.copytree(saved("chatty"), Path(place, "model"))), dict[str, Any]()
+        need = (Path(sys.executable).resolve(), ROOT, Path(tempfile.gettempdir()).resolve())
+        if os.geteuid() == 0 and all(open_to_others(path) for path in need):
+            nobody = {"user": 65532, "group": 65532, "extra_groups": []}
+            for path in (folder.parent, folder, *folder.rglob("*")):
+                path.chmod(path.stat().st_mode | 0o055)
+        code, found = replay(folder, given, cwd=closed, **nobody)
     assert code == 0
     assert found["predictions"] == ["yes"]
     assert (found["probabilities"], found["classes"]) == ([[0.0, 1.0]], ["no", "yes"])

@@ -191,7 +191,7 @@ def test_spans_of_a_request(saved: Callable[[str], Path]) -> None:
             assert httpx.post(url, content=b"nonsense").status_code == 400
             assert ask(port, "POST", "/zzz")[0] == 404
             process.send_signal(signal.SIGTERM)
-            _, log = process.communicate(timeout=20)
+            _, log = process.communicate(timeout=60)
             assert process.returncode == 0
         by_id = {span.span_id.hex(): span for span in collector.spans}
         root = by_id[answer.headers["traceresponse"].split("-")[2]]
@@ -272,5 +272,5 @@ def test_a_collector_that_is_gone_costs_no_request(saved: Callable[[str], Path])
         wait_until(lambda: is_ready(port))
         assert ask(port, "POST", "/predict", {"mood": "well"})[0] == 200
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         assert process.returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def test_a_secret_is_swapped_under_two_running_workers(saved: Saved, tmp_path: P
         wait_until(lambda: all(post(port, X_API_Key=KEY).status == 401 for _ in range(20)))
         wait_until(lambda: all(post(port, Authorization=f"Bearer {OTHER}").status == 200 for _ in range(20)))
         process.terminate()
-        _, written = process.communicate(timeout=20)
+        _, written = process.communicate(timeout=60)
     lines = [json.loads(line) for line in written.splitlines()]
     names = {(line["status"], line.get("api_key")) for line in lines if line["message"] == "request"}
     assert names == {(200, "app"), (401, None), (200, "new-app")}
@@ -51,10 +52,12 @@ def test_a_header_from_loopback_is_no_more_believed_than_others(saved: Saved) ->
     """Web servers often trust X-Forwarded-For from 127.0.0.1, where a sidecar's requests come from."""
     with served(saved("orders"), TAGSHIP_RATE_LIMIT="1/h", TAGSHIP_RATE_BURST="3") as (_, port):
         wait_until(lambda: is_ready(port))
+        began = time.monotonic()
         answers = [post(port, X_Forwarded_For=f"203.0.113.{number}") for number in range(4)]
         assert [answer.status for answer in answers] == [200, 200, 200, 429]
-        assert answers[3].headers["Retry-After"] == "3600"
-        assert answers[3].headers["RateLimit"] == '"default";r=0;t=3600'
+        wait = int(answers[3].headers["Retry-After"])
+        assert 3600 - (time.monotonic() - began) <= wait <= 3600
+        assert answers[3].headers["RateLimit"] == f'"default";r=0;t={wait}'
         assert is_ready(port), "probes are never counted"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -219,8 +220,12 @@ def test_refusals_are_counted(start: Start, secret: MountedSecret) -> None:
 
 
 def test_a_limit_answers_429_with_what_a_client_needs(start: Start) -> None:
-    served = start(rate_limit=Rate(60, 60, 2))
-    answers = [served.post("/predict", json=GOOD) for _ in range(3)]
+    for _ in range(20):
+        served = start(rate_limit=Rate(60, 60, 2))
+        began = time.monotonic()
+        answers = [served.post("/predict", json=GOOD) for _ in range(3)]
+        if time.monotonic() - began < 1:  # a second later there is room for one more
+            break
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"default";q=60;w=60;tagship-burst=2'}
     assert [answer.headers["RateLimit"] for answer in answers] == [
