@@ -1,16 +1,8 @@
-"""Runs one stage of a release in a folder that `test_killed` laid out, and kills itself where it is told to.
-
-Kills are counted in effects (a file written, renamed or removed, a program started, a database opened), not in
-seconds: they come at the same places on every machine.
-"""
+"""Runs one stage of a release in a folder that `test_killed` laid out, and kills itself where it is told to."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from generator.adapters.folder_registry import FolderRegistry
@@ -23,49 +15,7 @@ from generator.version import Version
 from generator.wiring import World, run_stage
 from tests.e2e.rehearsals import EnvironmentsByLock, Told
 from tests.generator.repositories import git
-
-EFFECTS = {"os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "sqlite3.connect"}
-STARTED = "subprocess.Popen"
-
-
-def _is_effect(event: str, arguments: tuple[object, ...]) -> bool:
-    if event == "open":
-        path, _, flags = arguments
-        return (
-            isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR)) and "__pycache__" not in str(path)
-        )
-    return event in EFFECTS or event == STARTED
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_before(effect: int) -> Callable[[str, tuple[object, ...]], None]:
-    """A hook that kills this process before it has the `effect`-th effect."""
-    seen = 0
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal seen
-        if _is_effect(event, arguments):
-            seen += 1
-            if seen == effect:
-                _die()
-
-    return hook
-
-
-def die_after_a_start(seconds: float) -> Callable[[str, tuple[object, ...]], None]:
-    """A hook that kills this process while the first program that it starts is at work."""
-    begun = False
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal begun
-        if event == STARTED and not begun:
-            begun = True
-            threading.Timer(seconds, _die).start()
-
-    return hook
+from tests.kills import die_after_a_start, die_before
 
 
 def main(folder: Path, stage: str, attempt: str, kill: str) -> None:

@@ -223,7 +223,7 @@ import sys
 from pathlib import Path
 from tests.generator.test_deploy import Deployer, Quiet
 from tests.generator import test_deploy as t
-from tests.e2e.one_stage import die_before
+from tests.kills import die_before
 folder, name, version, commit, effect = sys.argv[1:]
 from generator.stages.deploy import deploy
 release, image, with_ = t.one_of_many(Path(folder), name, version, commit)
