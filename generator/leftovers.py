@@ -9,8 +9,10 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from generator.files import Change
-from generator.plan.reconciler import FOLDER
+from generator.config.model import Model
+from generator.files import Change, Kind
+from generator.plan.reconciler import FOLDER, plan_reconciler
+from generator.render import text_of
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,22 @@ class Leftover:
         return shlex.join(["kubectl", "--namespace", self.namespace, "delete", f"{kind}/{self.name}"])
 
 
-def leftovers(changes: Iterable[Change]) -> list[Leftover]:
-    """What the changed files together held before and do not hold afterwards, users before what they use."""
+def leftovers(changes: Iterable[Change], elsewhere: Iterable[Model] = ()) -> list[Leftover]:
+    """What the changed files together held before and do not hold afterwards, users before what they use.
+
+    Nor do files of the models `elsewhere`, whose repository is not at hand. A file that is left alone keeps all.
+    """
     ours = [change for change in changes if FOLDER in str(PurePosixPath(change.path).parent)]
-    kept = {_named(one) for change in ours for one in _objects(change.path, change.after)}
+    left = (Kind.KEEP_ORPHAN, Kind.FOREIGN)
+    after = [change.before if change.kind in left else change.after for change in ours]
+    texts = [*after, *_planned(list(elsewhere))]
+    kept = {_named(one) for text in texts for one in _objects("", text)}
     before = [one for change in ours for one in reversed(list(_objects(change.path, change.before)))]
     return [one for one in before if _named(one) not in kept]
+
+
+def _planned(models: list[Model]) -> Iterator[str]:
+    return (text_of(file) for model in models for file in plan_reconciler(model, models))
 
 
 def _named(found: Leftover) -> tuple[str, str, str, str]:

@@ -154,6 +154,10 @@ def _drift(root: Path, model: Model, environment: str) -> list[Problem]:
         if value != wanted:
             message = f"{key} is {value or 'missing'}, but model.yaml means {wanted}: write `{key}: {wanted}`"
             if key == "namespace" and value:
-                message += f", and delete by hand what runs in {value} (docs/reconcilers.md, another namespace)"
+                message = (
+                    f"namespace is {value}, but model.yaml means {wanted}: write `namespace: {value}` for "
+                    f"{environment} in model.yaml to stay, or `namespace: {wanted}` here to move "
+                    "(docs/reconcilers.md, another namespace)"
+                )
             problems.append(Problem(shown, line, column, message))
     return problems

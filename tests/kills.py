@@ -49,6 +49,8 @@ def die_after_a_start(seconds: float) -> Callable[[str, tuple[object, ...]], Non
         nonlocal begun
         if event == STARTED and not begun:
             begun = True
-            threading.Timer(seconds, _die).start()
+            timer = threading.Timer(seconds, _die)
+            timer.daemon = True  # who has ended by then is not killed
+            timer.start()
 
     return hook

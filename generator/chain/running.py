@@ -100,8 +100,7 @@ def _running(place: Place, ledger: Ledger, overlay_commit: str, history: History
             where = f"the cluster of context {place.cluster.context()} has nothing of {place.target.name}"
             yield unseen("reconciler", f"{where}: {applying(place.model, place.target)}")
             return
-        serving = judge(seen, entry.digest, ours).state is State.SERVING
-        first = _reconciler(place, seen, overlay_commit, history, serving=serving)
+        first = _reconciler(place, seen, overlay_commit, history)
     except GeneratorError as error:
         yield from (unseen(name, str(error)) for name in _NAMES)
         return
@@ -124,7 +123,7 @@ def elsewhere(place: Place, seen: Snapshot) -> bool:
     return place.follower is not None or place.cluster.get(f"/api/v1/namespaces/{place.target.namespace}") is None
 
 
-def _reconciler(place: Place, seen: Snapshot, commit: str, history: History, *, serving: bool) -> Link:
+def _reconciler(place: Place, seen: Snapshot, commit: str, history: History) -> Link:
     engine = place.model.config.deploy.engine
     if place.follower is None:
         return unseen("reconciler", "deploy.engine is none: who applies the overlay is not known")
@@ -145,20 +144,22 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, history: History, *, 
         return broken("reconciler", revision, "it follows a commit that the release branch does not have")
     if not has_it:
         known = history.contains(tried(seen.application), commit)
-        return _not_yet(seen.application, revision or engine, commit, known=bool(known), serving=serving)
+        # What pods are to blame for their own link tells, and Flux says it on until it tries again.
+        pods = f"Deployment/{place.target.namespace}/{place.name}"
+        return _not_yet(seen.application, revision or engine, commit, known=bool(known), blames=pods)
     if operation.get("phase") == "Running" or not history.contains(revision_of(operation), commit):
         return moving("reconciler", revision, f"it has not applied {commit[:12]} yet")
     return broken("reconciler", revision, f"it is {sync}: what runs differs from the commit")
 
 
-def _not_yet(application: Object, revision: str, commit: str, *, known: bool, serving: bool) -> Link:
-    """`known`: it works on the commit. Flux calls one applied once all that belongs to it is healthy."""
+def _not_yet(application: Object, revision: str, commit: str, *, known: bool, blames: str) -> Link:
+    """`known`: it works on the commit; `blames` the pods. Flux calls one applied once all of it is healthy."""
     ready = condition(application, "Ready")
     if not known or not ready:
         return moving("reconciler", revision, f"it has not seen {commit[:12]} yet")
-    why = f"it is at {commit[:12]}: {line(ready.get('message', ''))}"
-    # What pods are to blame for their own link tells.
-    unhealthy = ready.get("reason") == HEALTH and serving
+    said = ready.get("message", "")
+    unhealthy = ready.get("reason") == HEALTH and blames not in said
+    why = f"it is at {commit[:12]}: {line(said)}"
     return (broken if unhealthy else moving)("reconciler", revision, why)
 
 

@@ -46,10 +46,10 @@ def command(root: Path, into: Path | None, mode: str | None) -> int:
         _show(comparison, _prefix(root, place), with_diff=mode == "diff", hand_edits=mode is None)
         if mode is None:
             apply(place, comparison)
+    elsewhere = [model for model in workspace if model.separate and model not in there]
     if mode != "check":
-        for place, comparison in compared:
-            _say_left(comparison, _prefix(root, place))
-    _say_elsewhere([model for model in workspace if model.separate and model not in there])
+        _say_left(root, compared, elsewhere)
+    _say_elsewhere(elsewhere)
     patched = mode not in ("check", None) or _patches_apply(workspace, compared, there, into)
     if mode == "check" and not all(comparison.clean for _, comparison in compared):
         again = f"generator generate --into {into}" if into else "generator generate"
@@ -116,15 +116,20 @@ def _say_elsewhere(models: Iterable[Model]) -> None:
         click.echo(f"{where}: `generator generate --into CHECKOUT` writes it into a checkout")
 
 
-def _say_left(comparison: Comparison, prefix: str) -> None:
+def _say_left(root: Path, compared: Iterable[tuple[Path, Comparison]], elsewhere: Iterable[Model]) -> None:
     """What a cluster keeps of files for the reconciler, and how it is deleted there."""
+    from dataclasses import replace
+
     from generator.leftovers import leftovers
 
-    left = leftovers(comparison.changes)
+    changes = [
+        replace(change, path=f"{_prefix(root, place)}{change.path}")
+        for place, comparison in compared
+        for change in comparison.changes
+    ]
+    left = leftovers(changes, elsewhere)
     for file in dict.fromkeys(one.file for one in left):
-        click.echo(
-            f"where {prefix}{file} was applied, the cluster keeps what is no longer in it; there:", err=True
-        )
+        click.echo(f"where {file} was applied, the cluster keeps what is no longer in it; there:", err=True)
         for one in left:
             if one.file == file:
                 stays = f"(the namespace {one.name} stays, with what runs in it: docs/reconcilers.md)"

@@ -12,8 +12,6 @@ from generator.config.types import Section
 Days = Annotated[str, t.Matching(r"[1-9]\d{0,3}d", "a number of days such as 90d", 5)]
 # The server's last bucket ends at 30 s: beyond it no quantile is known.
 Seconds = Annotated[t.Number, Field(gt=0, lt=30)]
-# The server refuses what is more than 1024 in a worker (inference/settings.py).
-Waiting = Annotated[int, Field(ge=1, lt=1024)]
 Share = Annotated[t.Number, Field(gt=0, lt=1)]
 
 
@@ -25,7 +23,7 @@ class Alerts(Section):
     )
     errors: Share | None = Field(0.05, description="Share of prediction requests that may fail.")
     refused: Share | None = Field(0.01, description="Share of them that may be turned away, since too many wait.")
-    queue: Waiting | None = Field(100, description="Requests that may wait for the model in one pod.")
+    queue: int | None = Field(100, ge=1, description="Requests that may wait for the model in one pod.")
     busy: Share | None = Field(0.9, description="Share of its time that the model may be busy.")
     restarts: int | None = Field(
         3, ge=1, description="Starts of one pod's server in half an hour that are too many."
@@ -46,7 +44,7 @@ class AlertsOverride(Section):
     latency: Seconds | None = Field(None, description="See serve.alerts.latency.")
     errors: Share | None = Field(None, description="See serve.alerts.errors.")
     refused: Share | None = Field(None, description="See serve.alerts.refused.")
-    queue: Waiting | None = Field(None, description="See serve.alerts.queue.")
+    queue: int | None = Field(None, ge=1, description="See serve.alerts.queue.")
     busy: Share | None = Field(None, description="See serve.alerts.busy.")
     restarts: int | None = Field(None, ge=1, description="See serve.alerts.restarts.")
     age: Days | None = Field(None, description="See serve.alerts.age.")

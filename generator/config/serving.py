@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from generator.config.alerts import Alerts
 from generator.config.callers import Callers
 from generator.config.ecr import ecr_of
 from generator.config.schema import ModelFile, Serve, ServeOverride
 from generator.yamlio import Path_
+
+WAITING = 1024  # requests that a worker lets wait (inference/settings.py)
 
 
 def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
@@ -18,6 +21,7 @@ def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
     yield from _scraping(config)
     yield from _alerting(config)
     yield from _pulling(config)
+    yield from _queueing(config)
     for path, serve in places:
         if serve.pull_secret is None:
             continue
@@ -32,6 +36,24 @@ def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
                 "pull secret of your own in a patch of the overlay (docs/pull-secret.md)"
             )
             yield (*path, "pull_secret"), message
+
+
+def _queueing(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """Thresholds that no queue reaches."""
+    base = config.serve
+    places: list[tuple[Path_, int | None, int]] = []
+    if base.alerts.queue != Alerts().queue:
+        places.append((("serve", "alerts", "queue"), base.alerts.queue, base.workers))
+    for name, settings in config.deploy.environments.items():
+        own = settings.serve
+        alerts = own.alerts.onto(base.alerts) if own.alerts else base.alerts
+        if own.alerts or own.workers:
+            places.append((("deploy", "environments", name, "serve"), alerts.queue, own.workers or base.workers))
+    for path, queue, workers in places:
+        most = WAITING * workers
+        if queue is not None and queue >= most:
+            message = f"alerts.queue is {queue}, and a pod refuses what is more than {most}: give less"
+            yield path, message
 
 
 def _pulling(config: ModelFile) -> Iterator[tuple[Path_, str]]:

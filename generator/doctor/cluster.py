@@ -59,6 +59,8 @@ def _unwanted(subject: Subject, kubectl: Kubectl) -> Findings:
         for target in model.targets
         for member in members(target)
     }
+    # With the engine `none` people point objects of their own at overlays.
+    free = {model.overlay_path(one.name) for model in models for one in model.targets if not api_path(model, one)}
     homes = {(model.overlays_url, str(PurePosixPath(model.home, "k8s/overlays"))) for model in models}
     for follower in FOLLOWERS.values():
         folder = f"{follower.group}/namespaces/{follower.namespace}/{follower.plural}"
@@ -66,10 +68,20 @@ def _unwanted(subject: Subject, kubectl: Kubectl) -> Findings:
             name, source = found["metadata"]["name"], found.get("spec", {}).get("source", {})
             path = str(PurePosixPath(source.get("path") or found.get("spec", {}).get("path", "")))
             urls = {url for url, home in homes if path.startswith(f"{home}/")}
-            if f"{folder}/{name}" not in wanted and urls and _url(kubectl, found) in urls:
-                delete = f"kubectl -n {follower.namespace} delete {follower.plural}.{follower.api_group} {name}"
-                what = f"{follower.kind} {name} follows {path}, and no model wants that"
-                yield _warning(what, name, f"delete it, which leaves running what it brought: `{delete}`")
+            if f"{folder}/{name}" in wanted or path in free or not urls or _url(kubectl, found) not in urls:
+                continue
+            delete = f"kubectl -n {follower.namespace} delete {follower.plural}.{follower.api_group} {name}"
+            then = "deletes what it brought, too" if _takes_along(found) else "leaves running what it brought"
+            what = f"{follower.kind} {name} follows {path}, and no model wants that"
+            yield _warning(what, name, f"delete it, which {then}: `{delete}`")
+
+
+def _takes_along(follower: Any) -> bool:
+    """Whether what it brought is deleted with it: ours are made so that it is not."""
+    spec = follower.get("spec", {})
+    if "prune" in spec:
+        return bool(spec["prune"]) and spec.get("deletionPolicy") != "Orphan"
+    return any("resources-finalizer" in one for one in follower["metadata"].get("finalizers", []))
 
 
 def _url(kubectl: Kubectl, follower: Any) -> str:

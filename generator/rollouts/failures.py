@@ -20,7 +20,6 @@ from generator.rollouts.kinds import (
     NEVER_READY,
     OUT_OF_MEMORY,
     POLICY,
-    QUOTA,
     STUCK,
     UNSCHEDULABLE,
     Failure,
@@ -54,9 +53,9 @@ def _creation(seen: Snapshot) -> Iterator[Failure]:
     if not message:
         return
     found = refused(message) or Failure(POLICY, line(message), passing=True)
-    # There is room again when the pods that this rollout replaces have gone.
-    room = found.kind is QUOTA and (seen.ending or any(is_ready(pod) for pod in seen.pods))
-    yield replace(found, passing=found.passing or room)
+    # A quota has room again when the pods that this rollout replaces have gone.
+    replacing = seen.ending or (not _arrived(seen) and any(is_ready(pod) for pod in seen.pods))
+    yield replace(found, passing=found.passing or (replacing and "quota" in found.said))
 
 
 def _pods(seen: Snapshot) -> Iterator[Failure]:
@@ -84,9 +83,14 @@ def _pod(seen: Snapshot, pod: Object) -> Failure | None:
 
 def _long_ago(seen: Snapshot, status: Object) -> bool:
     """Whether a server's last end is no word on why it is not ready: it has come up again, after the rollout."""
-    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
     up_again = "running" in status.get("state", {}) and status.get("started") is True
-    return up_again and progress.get("reason") == "NewReplicaSetAvailable"
+    return up_again and _arrived(seen)
+
+
+def _arrived(seen: Snapshot) -> bool:
+    """Whether the newest revision had all its pods once."""
+    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
+    return progress.get("reason") == "NewReplicaSetAvailable"
 
 
 def _image(seen: Snapshot, pod: Object, message: str) -> Failure:

@@ -21,7 +21,7 @@ from tests.generator.workspaces import model_yaml, write
 pytestmark = pytest.mark.e2e
 
 # Stages that are killed while a program that they started is at work, and for how many seconds it is.
-BUSY = {Stage.TRAIN: 0.5, Stage.PACKAGE: 0.2}
+BUSY = {Stage.TRAIN: 0.5, Stage.REGISTER: 0.5, Stage.PACKAGE: 0.2}
 
 
 def killed(folder: Path, stage: Stage, kill: str) -> bool:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from generator.config.serving import WAITING
 from generator.config.workspace import load
 from generator.errors import GeneratorError, InvalidInput
 from generator.version import Version
+from inference.settings import Settings
 from tests.generator.workspaces import SMALLEST, model_yaml, write, write_many
 
 
@@ -304,10 +306,27 @@ def test_alerts_that_nothing_would_raise_are_refused(tmp_path: Path, more: str, 
         write(tmp_path, model_yaml(more))
 
 
-@pytest.mark.parametrize("queue", [0, 1024])
-def test_a_queue_that_no_server_has_is_refused(tmp_path: Path, queue: int) -> None:
-    with pytest.raises(InvalidInput, match=r"^model\.yaml:5:"):
-        write(tmp_path, model_yaml(f"serve: {{monitoring: true, alerts: {{queue: {queue}}}}}"))
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("serve: {monitoring: true, alerts: {queue: 1024}}", "5:36"),
+        ("serve: {monitoring: true, workers: 2, alerts: {queue: 2048}}", "5:48"),
+        (
+            "serve: {monitoring: true, workers: 2, alerts: {queue: 1500}}\n"
+            "deploy: {environments: {a: {serve: {workers: 1}}}}",
+            "6:29",
+        ),
+        ("deploy: {environments: {a: {serve: {monitoring: true, alerts: {queue: 1024}}}}}", "5:29"),
+    ],
+)
+def test_a_queue_that_no_pod_has_is_refused(tmp_path: Path, more: str, place: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^model\.yaml:{place}: alerts.queue is [^\n]*$"):
+        write(tmp_path, model_yaml(more))
+
+
+def test_a_queue_is_what_all_workers_of_a_pod_let_wait(tmp_path: Path) -> None:
+    assert Settings().max_queue == WAITING
+    write(tmp_path, model_yaml("serve: {monitoring: true, workers: 2, alerts: {queue: 2047}}"))
 
 
 @pytest.mark.parametrize(

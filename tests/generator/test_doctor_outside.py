@@ -353,6 +353,11 @@ def kustomization_of(name: str, path: str) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"sourceRef": {"name": "churn"}, "path": path}}
 
 
+def taking_along(found: dict[str, Any]) -> dict[str, Any]:
+    found["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
+    return found
+
+
 def fetched(url: str) -> dict[str, Any]:
     path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/churn"
     return {path: (200, {"spec": {"url": url}})}
@@ -383,6 +388,10 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "an environment that has gone": (
         with_more(APPLICATIONS, application_of("churn-old", "k8s/overlays/old")), WARNING,
         "Application churn-old follows k8s/overlays/old", "kubectl -n argocd delete applications.argoproj.io churn-old",
+    ),
+    "one that takes its objects along": (
+        with_more(APPLICATIONS, taking_along(application_of("churn-old", "k8s/overlays/old"))), WARNING,
+        "Application churn-old follows", "which deletes what it brought, too",
     ),
     "a cluster that has gone": (
         with_more(APPLICATIONS, application_of("churn-staging-us", "k8s/overlays/staging")), WARNING,
@@ -424,6 +433,14 @@ def test_what_follows_something_else_is_nobodys_finding(
     setup: Setup, monkeypatch: pytest.MonkeyPatch, answers: Any
 ) -> None:
     assert in_cluster(setup, monkeypatch, answers) == []
+
+
+def test_with_no_engine_people_point_their_own_at_an_overlay(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.rewrite("engine: argocd", "engine: none")
+    answers = with_more(APPLICATIONS, application_of("my-own", "k8s/overlays/staging"))
+    assert not [one for one in in_cluster(setup, monkeypatch, answers) if "my-own" in one.what]
 
 
 def test_who_owns_the_number_of_pods_is_asked_of_the_application(
@@ -581,8 +598,8 @@ def test_a_healthy_set_up_has_no_errors_anywhere(
     aws: Account, github: GitHubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts.need_program("kubectl", "install kubectl")
-    with answering({**TRACKING, **cluster()}) as address:
-        setup = make(tmp_path / "churn", model_text(aws.number, tracking=address))
+    with answering(TRACKING) as tracking, answering(cluster()) as address:
+        setup = make(tmp_path / "churn", model_text(aws.number, tracking=tracking))
         use_cluster(monkeypatch, tmp_path, address)
         for name, value in github.variables.items():
             monkeypatch.setenv(name, value)

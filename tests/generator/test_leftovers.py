@@ -9,11 +9,13 @@ import pytest
 
 from generator.files import Change, Kind
 from generator.leftovers import leftovers
+from tests.generator.configurations import CONFIGURATION, separate
+from tests.generator.repositories import git
 from tests.generator.test_cli import generator
 from tests.generator.workspaces import model_yaml, write
 
 URL = "repository: {url: 'https://github.com/acme/churn'}\npipeline: {install: .}\n"
-ARGOCD = "deploy: {engine: argocd, environments: {staging: , live: {namespace: live, clusters: {eu: , us: }}}}\n"
+ARGOCD = "deploy: {engine: argocd, environments: {staging: , live: {clusters: {eu: , us: }}}}\n"
 APPLICATION = "  kubectl --namespace argocd delete application.argoproj.io/churn-"
 ONE_LESS = {
     "a cluster": (
@@ -25,7 +27,7 @@ ONE_LESS = {
         [f"{APPLICATION}live-us", f"{APPLICATION}live-eu", f"{APPLICATION}staging"],
     ),
     "an environment": (
-        ARGOCD.replace("staging: , ", ""),
+        ARGOCD.replace("staging: , ", "").replace("clusters", "namespace: churn-live, clusters"),
         [f"{APPLICATION}staging", "  (the namespace churn-staging stays, with what runs in it: docs/reconcilers.md)"],
     ),
     "a namespace": (
@@ -66,8 +68,42 @@ def test_what_leaves_a_reconcilers_file_is_told_with_its_command(what: str, tmp_
     assert generator("generate", cwd=tmp_path).stderr == ""
 
 
-def _change(path: str, before: str | None, after: str | None) -> Change:
-    return Change(path, Kind.UPDATE, before, after)
+@pytest.mark.parametrize("into", [["--into", "../deployments"], []])
+def test_what_moves_to_a_configuration_repository_is_followed_still(into: list[str], tmp_path: Path) -> None:
+    code, deployments = tmp_path / "churn", tmp_path / "deployments"
+    code.mkdir()
+    text = separate()
+    write(code, text.replace(f"repository: {CONFIGURATION}, push: {{mode: app}},", ""))
+    assert generator("generate", cwd=code).returncode == 0
+    (code / "model.yaml").write_text(text)
+    shutil.rmtree(code / "k8s/overlays")
+    deployments.mkdir()
+    git(deployments, "init", "--quiet")
+    git(deployments, "remote", "add", "origin", CONFIGURATION)
+    done = generator("generate", *into, cwd=code)
+    assert done.returncode == 0, done.stderr
+    assert "removed: k8s/reconciler/staging.yaml" in done.stdout
+    assert "delete" not in done.stderr
+
+
+def test_an_environment_that_is_alone_may_stay_where_it_is(tmp_path: Path) -> None:
+    """Its namespace has another default then."""
+    write(tmp_path, model_yaml(URL + ARGOCD))
+    assert generator("generate", cwd=tmp_path).returncode == 0
+    shutil.rmtree(tmp_path / "k8s/overlays/staging")
+    (tmp_path / "model.yaml").write_text(model_yaml(URL + ARGOCD.replace("staging: , ", "")))
+    refused = generator("generate", cwd=tmp_path)
+    assert (
+        refused.returncode,
+        "write `namespace: churn-live` for live in model.yaml to stay" in refused.stderr,
+    ) == (
+        1,
+        True,
+    )
+
+
+def _change(path: str, before: str | None, after: str | None, kind: Kind = Kind.UPDATE) -> Change:
+    return Change(path, kind, before, after)
 
 
 ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a b, namespace: n}\n"
@@ -88,6 +124,11 @@ def test_a_name_reaches_no_shell() -> None:
 )
 def test_a_file_that_somebody_made_something_else_says_nothing(text: str) -> None:
     assert leftovers([_change("k8s/reconciler/a.yaml", text, ROLE)]) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.KEEP_ORPHAN, Kind.FOREIGN])
+def test_a_file_that_is_left_alone_keeps_what_it_has(kind: Kind) -> None:
+    assert leftovers([_change("k8s/reconciler/a.yaml", ROLE, None, kind)]) == []
 
 
 def test_other_files_say_nothing() -> None:

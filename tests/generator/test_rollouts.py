@@ -71,10 +71,15 @@ def pod_that_ends() -> dict[str, Any]:
     return found
 
 
-def full(other: dict[str, Any]) -> FakeCluster:
-    """A quota with room for the `other` pod and for none beside it."""
-    cluster = refused('pods "x" is forbidden: exceeded quota: small, requested: pods=1')
+def full(
+    other: dict[str, Any], *, arrived: bool, why: str = "exceeded quota: small, requested: pods=1"
+) -> FakeCluster:
+    """Room for the `other` pod and for none beside it. `arrived`: the rollout was complete once."""
+    cluster = refused(f'pods "x" is forbidden: {why}')
     cluster.pods.append(other)
+    assert cluster.deployment
+    if not arrived:
+        cluster.deployment["status"]["conditions"][0]["reason"] = "ReplicaSetUpdated"
     return cluster
 
 
@@ -204,6 +209,18 @@ FAILING: dict[str, tuple[Callable[[], FakeCluster], Kind, str]] = {
         kinds.QUOTA,
         "exceeded quota: small",
     ),
+    "a quota, when all were there once": (
+        lambda: full(pod("one", NEW), arrived=True),
+        kinds.QUOTA,
+        "exceeded quota: small",
+    ),
+    "a limit range beside pods that end": (
+        lambda: full(
+            pod_that_ends(), arrived=False, why="maximum memory usage per Pod is 512Mi, but limit is 1Gi"
+        ),
+        kinds.QUOTA,
+        "maximum memory usage",
+    ),
     "a limit range's least": (
         lambda: refused('pods "x" is forbidden: minimum cpu usage per Container is 500m, but request is 100m'),
         kinds.QUOTA,
@@ -250,8 +267,8 @@ PASSING: dict[str, tuple[Callable[[], FakeCluster], Kind]] = {
         lambda: unmounted(9, "failed to sync secret cache: timed out waiting for the condition"),
         kinds.CONFIG_ABSENT,
     ),
-    "a quota that counts old pods which end": (lambda: full(pod_that_ends()), kinds.QUOTA),
-    "a quota that counts an old pod beside a new one": (lambda: full(pod("one", NEW)), kinds.QUOTA),
+    "a quota that counts old pods which end": (lambda: full(pod_that_ends(), arrived=True), kinds.QUOTA),
+    "a quota that counts an old pod beside a new one": (lambda: full(pod("one", NEW), arrived=False), kinds.QUOTA),
     "a webhook that does not answer": (
         lambda: refused('failed calling webhook "policy.example.com": context deadline exceeded'),
         kinds.POLICY,
