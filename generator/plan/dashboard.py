@@ -162,7 +162,8 @@ def dashboard(model: Model, target: Target) -> str:
         x += panel.width
     whole = {
         "uid": hashlib.sha256(file_name(model, target).encode()).hexdigest()[:16],
-        "title": f"{model.name} in {target.name}",
+        # Grafana takes no two of one title in a folder, and then none at all.
+        "title": f"{model.name} in {target.name} ({target.namespace})",
         "tags": ["tagship"],
         "editable": False,
         "refresh": "30s",

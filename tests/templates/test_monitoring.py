@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from generator.config.alerts import Alerts
+from generator.config.alerts import BUCKETS, Alerts
 from generator.config.load import load_model
 from generator.config.model import Model
 from generator.config.workspace import load
@@ -20,6 +20,7 @@ from generator.errors import InvalidInput
 from generator.plan.alerts import RULES
 from generator.plan.runbook import section
 from generator.plan.dashboard import PANELS
+from inference.observability.metrics import Metrics
 from tests import parts
 from tests.generator.workspaces import model_yaml, write, write_many
 from tests.templates.manifests import Object, build, generate, release_all
@@ -175,7 +176,7 @@ def test_thresholds_are_an_environments_own(tmp_path: Path) -> None:
 serve: {monitoring: true, replicas: 3, alerts: {latency: 0.25, errors: 0.001, queue: 7, age: null}}
 deploy:
   environments:
-    staging: {serve: {replicas: 1, alerts: {latency: 2, busy: null, runbook: "https://wiki.example.com/churn"}}}
+    staging: {serve: {replicas: 1, alerts: {latency: 2.5, busy: null, runbook: "https://wiki.example.com/churn"}}}
     production: {serve: {autoscaling: {min: 4}, alerts: {age: 30d}}}
 """
     model, production = made(tmp_path, model_yaml(more))
@@ -187,7 +188,7 @@ deploy:
     for found in limits:
         assert found.pop("ModelDown").startswith("absent(")
     assert limits[0] == {
-        "ModelErrors": "0.001", "ModelSlow": "2", "ModelRefuses": "0.01",
+        "ModelErrors": "0.001", "ModelSlow": "2.5", "ModelRefuses": "0.01",
         "ModelQueue": "7", "ModelRestarts": "3",
     }  # fmt: skip
     assert limits[1] == {
@@ -198,11 +199,21 @@ deploy:
     assert link == "https://wiki.example.com/churn"
 
 
+def test_a_latency_is_where_a_bucket_of_the_server_ends() -> None:
+    """Elsewhere a quantile is a guess, and the alert may fire on a healthy service."""
+    metrics = Metrics()
+    metrics.latency.labels("predict").observe(0.1)
+    samples = [sample for metric in metrics.registry.collect() for sample in metric.samples]
+    of_predict = {"name": "prediction_latency_seconds_bucket", "endpoint": "predict"}
+    ends = [one.labels["le"] for one in samples if {"name": one.name, **one.labels}.items() >= of_predict.items()]
+    assert ends == [*(str(end) for end in BUCKETS), "30.0", "+Inf"]
+
+
 @pytest.mark.parametrize(
     ("alerts", "message"),
     [
-        ("{latency: 30}", "less than 30"),
-        ("{latency: 0}", "greater than 0"),
+        ("{latency: 30}", "must be one of 0.001, 0.0025,"),
+        ("{latency: 0.2}", "0.1, 0.25, 0.5, 1, 2.5, 5, 10: so the server counts"),
         ("{errors: 5}", "less than 1"),
         ("{age: 90}", "must be text"),
         ("{age: 3m}", "a number of days such as 90d"),
