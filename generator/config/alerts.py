@@ -30,8 +30,8 @@ class Alerts(Section):
 
     latency: Seconds | None = Field(
         1.0,
-        description="Seconds within which 99 of 100 predictions must be answered: where a bucket of the server ends, such "
-        "as 0.1, 0.25, 0.5, 1, 2.5 and 5.",
+        description="Seconds within which 99 of 100 predictions must be answered: where a bucket of the server "
+        "ends, such as 0.1, 0.25, 0.5, 1, 2.5 and 5.",
     )
     errors: Share | None = Field(0.05, description="Share of prediction requests that may fail.")
     refused: Share | None = Field(0.01, description="Share of them that may be turned away, since too many wait.")
