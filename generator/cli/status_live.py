@@ -12,13 +12,10 @@ import click
 from generator.errors import GeneratorError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from generator.config.model import Model
     from generator.watching.standing import Standing
 
 Look = Callable[[], "list[Standing]"]
-_COLOURS = {"deployed": "green", "failed": "red", "never released": "dim", "unseen": "dim"}
 
 
 def show_live(
@@ -55,7 +52,10 @@ def _show(rows: list[Standing], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([row.record(at) for row in rows], indent=2))
     else:
-        to_stdout().print(_table(rows, at))
+        from generator.cli.status_board import board
+
+        console = to_stdout()
+        console.print(board(rows, at, console))
 
 
 def _watch(rows: list[Standing], look: Look, every: float, *, as_json: bool) -> None:
@@ -71,10 +71,13 @@ def _watch(rows: list[Standing], look: Look, every: float, *, as_json: bool) -> 
             rows = _next(look, rows, every)
     from rich.live import Live
 
-    with Live(_table(rows, datetime.now(UTC)), console=to_stdout(), auto_refresh=False) as live:
+    from generator.cli.status_board import board
+
+    console = to_stdout()
+    with Live(console=console, auto_refresh=False) as live:
         while True:
+            live.update(board(rows, datetime.now(UTC), console, height=console.height), refresh=True)
             rows = _next(look, rows, every)
-            live.update(_table(rows, datetime.now(UTC)), refresh=True)
 
 
 def _next(look: Look, before: list[Standing], every: float) -> list[Standing]:
@@ -105,36 +108,3 @@ def _line(row: Standing, at: datetime) -> str:
     told = " ".join(filter(None, (row.model, row.version)))
     more = [f"for {long}" if (long := spoken(row.seconds(at))) else "", row.address, row.detail]
     return f"{at:%H:%M:%S} {told} in {row.where}: {row.state}" + "".join(f", {one}" for one in more if one)
-
-
-def _table(rows: Iterable[Standing], at: datetime) -> RenderableType:
-    """What there is to say of a row stands below: on a narrow terminal it would not fit into a column."""
-    from rich import box
-    from rich.console import Group
-    from rich.markup import escape
-    from rich.table import Table
-    from rich.text import Text
-
-    from generator.watching.standing import spoken
-
-    table, details = Table(box=box.SIMPLE_HEAD, pad_edge=False), []
-    for title in ("model", "environment", "state", "version", "since", "for", "took", "address"):
-        table.add_column(title, overflow="fold", no_wrap=title != "address")
-    for row in rows:
-        colour = _COLOURS.get(row.state, "yellow")
-        state = f"[{colour}]{row.state}[/{colour}]"
-        cells = (row.version, _since(row, at), spoken(row.seconds(at)), spoken(row.took), row.address)
-        table.add_row(row.model, row.where, state, *map(escape, cells))
-        if row.detail and row.state != "deployed":
-            details.append(Text(f"{row.model} in {row.where}: {row.detail}"))
-    return Group(table, *details)
-
-
-def _since(row: Standing, at: datetime) -> str:
-    """The time in UTC; a date where that is clearer."""
-    from generator.watching.standing import moment
-
-    begun = moment(row.since)
-    if begun is None:
-        return ""
-    return begun.astimezone(UTC).strftime("%H:%M" if (at - begun).total_seconds() < 12 * 3600 else "%Y-%m-%d")

@@ -54,7 +54,7 @@ def _creation(seen: Snapshot) -> Iterator[Failure]:
         return
     found = refused(message) or Failure(POLICY, line(message), passing=True)
     # A quota has room again when the pods that this rollout replaces have gone.
-    replacing = seen.ending or (not _arrived(seen) and any(is_ready(pod) for pod in seen.pods))
+    replacing = seen.ending or (not seen.arrived and any(is_ready(pod) for pod in seen.pods))
     yield replace(found, passing=found.passing or (replacing and "quota" in found.said))
 
 
@@ -84,13 +84,7 @@ def _pod(seen: Snapshot, pod: Object) -> Failure | None:
 def _long_ago(seen: Snapshot, status: Object) -> bool:
     """Whether a server's last end is no word on why it is not ready: it has come up again, after the rollout."""
     up_again = "running" in status.get("state", {}) and status.get("started") is True
-    return up_again and _arrived(seen)
-
-
-def _arrived(seen: Snapshot) -> bool:
-    """Whether the newest revision had all its pods once."""
-    progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
-    return progress.get("reason") == "NewReplicaSetAvailable"
+    return up_again and seen.arrived
 
 
 def _image(seen: Snapshot, pod: Object, message: str) -> Failure:

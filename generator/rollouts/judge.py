@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from generator.rollouts.failures import failure
@@ -27,6 +27,7 @@ class Seen:
     state: State
     detail: str
     failure: Failure | None = None
+    complete: bool = False  # the rollout was over: a drain or scaling takes pods, too
 
 
 def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
@@ -44,9 +45,11 @@ def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
         return Seen(State.ROLLING, f"a ready pod runs {min(others)[:19]}", found)
     if seen.replica_set is None or len(ready) < wanted or seen.old_pods:
         leaving = f", {len(seen.old_pods)} of an earlier revision" if seen.old_pods else ""
-        return _or_failed(found, State.ROLLING, f"{len(ready)} of {wanted} pods ready{leaving}")
+        judged = _or_failed(found, State.ROLLING, f"{len(ready)} of {wanted} pods ready{leaving}")
+        complete = seen.arrived and seen.replica_set is not None and not seen.old_pods
+        return replace(judged, complete=complete and judged.state is State.ROLLING)
     if not wanted:
-        return Seen(State.WAITING, "the Deployment asks for no pods")
+        return Seen(State.WAITING, "the Deployment asks for no pods", complete=seen.arrived)
     return Seen(State.SERVING, f"{wanted} of {wanted} pods ready")
 
 

@@ -35,6 +35,12 @@ class Snapshot:
         """That the Deployment's container names."""
         return digest_of(container_spec(self.deployment).get("image", "")) if self.deployment else None
 
+    @property
+    def arrived(self) -> bool:
+        """Whether the newest revision had all its pods once."""
+        progress = condition(self.deployment, "Progressing") if self.deployment else {}
+        return bool(progress.get("reason") == "NewReplicaSetAvailable")
+
 
 def digest_of(image: str) -> str | None:
     """The digest in an image's name or ID."""

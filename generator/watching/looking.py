@@ -70,18 +70,21 @@ def look(models: Found, environment: str | None, world: World) -> Iterator[Stand
             if environment not in (None, target.name):
                 continue
             if isinstance(known, Unknown):
-                rows = iter([Standing(model.name, target.name, "", known.state, detail=known.why)])
+                yield replace(_row(model, target, world), state=known.state, detail=known.why)
             else:
-                rows = _rows(model, target, known, world)
-            yield from (replace(row, context=world.context) for row in rows)
+                yield from _rows(model, target, known, world)
+
+
+def _row(model: Model, target: Target, world: World) -> Standing:
+    return Standing(model.name, target.name, "", State.EMPTY, context=world.context)
 
 
 def _rows(model: Model, target: Target, known: Known, world: World) -> Iterator[Standing]:
     ledger = known.ledgers.get(target.name)
     coming = _coming(model, target, ledger, world)
-    row = Standing(model.name, target.name, "", State.EMPTY)
+    row = _row(model, target, world)
     if ledger is None or ledger.current is None:
-        yield coming or row
+        yield replace(coming, context=row.context) if coming else row
         return
     row = replace(row, version=ledger.current.version, since=ledger.current.at)
     if world.cluster is None:
@@ -89,7 +92,9 @@ def _rows(model: Model, target: Target, known: Known, world: World) -> Iterator[
         yield _both(coming, unseen) if coming else unseen
         return
     for place in places(model, target, world.cluster, world.named):
-        own = replace(row, cluster=place.member or "")
+        own = row
+        if place.member:
+            own = replace(row, cluster=place.member, context=place.there.context() if place.there else None)
         found = _in_cluster(own, place, ledger.current, known, world)
         yield _both(coming, found) if coming else found
 
@@ -97,14 +102,13 @@ def _rows(model: Model, target: Target, known: Known, world: World) -> Iterator[
 def _both(coming: Standing, found: Standing) -> Standing:
     """A release on its way, or one that failed, and what the cluster has meanwhile: its failure goes before."""
     if found.state is State.FAILED:
-        more = f"{coming.version} {'' if coming.state is State.FAILED else 'is '}{coming.state}"
-        return replace(found, detail="; ".join(filter(None, (found.detail, more, coming.detail))))
+        return replace(found, detail="; ".join(filter(None, (found.detail, coming.told, coming.detail))))
     stands = "in the overlay" if found.state is State.UNSEEN else str(found.state)
     meanwhile = f"{found.version} is {stands} meanwhile"
-    if found.state is not State.DEPLOYED and found.detail:
+    if found.detail:
         meanwhile = f"{meanwhile}, {found.detail}"
     detail = "; ".join(filter(None, (coming.detail, meanwhile)))
-    return replace(coming, cluster=found.cluster, address=found.address, detail=detail)
+    return replace(coming, cluster=found.cluster, context=found.context, address=found.address, detail=detail)
 
 
 def _coming(model: Model, target: Target, ledger: Ledger | None, world: World) -> Standing | None:
@@ -133,19 +137,21 @@ def _in_cluster(row: Standing, place: Place, entry: Entry, known: Known, world: 
     except GeneratorError as error:
         return replace(row, state=State.UNSEEN, detail=str(error))
     found = judge(seen, entry.digest, ours)
-    state = _STATES[found.state]
-    if state is not State.DEPLOYED:
-        return replace(row, state=state, detail=found.detail)
+    state, detail = _STATES[found.state], found.detail
+    if found.state is Judged.SERVING:
+        detail = ""
+    elif not found.complete:
+        return replace(row, state=state, detail=detail)
     done = _completed(seen)
     begun, ended = moment(entry.at), moment(done)
     took = int((ended - begun).total_seconds()) if begun and ended and ended >= begun else None
-    return replace(row, state=state, since=done or entry.at, took=took, detail=found.detail)
+    return replace(row, state=State.DEPLOYED, since=done or entry.at, took=took, detail=detail)
 
 
 def _completed(seen: Snapshot) -> str:
     """When the rollout's last pod was there."""
     progress = condition(seen.deployment, "Progressing") if seen.deployment else {}
-    return str(progress.get("lastUpdateTime", "")) if progress.get("reason") == "NewReplicaSetAvailable" else ""
+    return str(progress.get("lastUpdateTime", "")) if seen.arrived else ""
 
 
 def _address(row: Standing, place: Place, world: World) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ _STATES = {
     Stage.PUBLISH: State.PUSHING,
     Stage.DEPLOY: State.DEPLOYING,
 }
-FASTEST, PER_MODEL = 15, 4  # seconds between two looks at the same thing
+FASTEST, PER_MODEL = 15, 6  # seconds between two looks at the same thing
 _BAD = ("failure", "timed_out", "cancelled", "startup_failure", "action_required")
 
 
@@ -70,14 +71,31 @@ class Patient:
 
 
 def releasing(model: Model, target: Target, ledger: Ledger | None, runs: Runs) -> Standing | None:
-    """Where the newest release is on its way to `target`, the first environment; None where its overlay has it."""
+    """Where a release is on its way to `target`, the first environment; None where its overlay has them all.
+
+    One that goes on stands before a newer one that failed. What the other one does is told beside it.
+    """
     workflow = PurePosixPath(workflow_file("release", model)).name
-    found = ((run, version) for run in runs.newest(workflow) if (version := _version(model, run.ref)))
-    run, version = next(found, (None, ""))
-    if run is None or run.conclusion == "success" or _arrived(version, run, ledger):
+    tagged = [(version, run) for run in runs.newest(workflow) if (version := _version(model, run.ref))]
+    rows = []
+    for version, run in _underway(tagged, ledger):
+        row = Standing(model.name, target.name, "", State.FAILED, version, since=run.started_at)
+        rows.append(_placed(row, run, {job.name: job for job in runs.jobs(run.id)}))
+    if not rows:
         return None
-    row = Standing(model.name, target.name, "", State.FAILED, version, since=run.created_at)
-    return _placed(row, run, {job.name: job for job in runs.jobs(run.id)})
+    beside = (words for other in rows[1:] for words in (other.told, other.detail))
+    return replace(rows[0], detail="; ".join(filter(None, (rows[0].detail, *beside))))
+
+
+def _underway(tagged: list[tuple[str, RunFacts]], ledger: Ledger | None) -> list[tuple[str, RunFacts]]:
+    """Two at most, each costs a call: the newest that goes on; the newest of all where it failed, or another.
+
+    An older run whose version the overlay has passed goes on in vain.
+    """
+    newest, coming = tagged[:1], [one for one in tagged if not _arrived(*one, ledger)]
+    going = [one for one in coming if not one[1].conclusion and (one in newest or not _passed(one[0], ledger))]
+    failed = [one for one in newest if one in coming and one[1].conclusion not in ("", "success")]
+    return [*going[:1], *failed, *going[1:]][:2]
 
 
 def _version(model: Model, ref: str) -> str:
@@ -89,19 +107,25 @@ def _version(model: Model, ref: str) -> str:
 
 
 def _arrived(version: str, run: RunFacts, ledger: Ledger | None) -> bool:
-    """Whether the overlay has had that version, or a younger commit than the run is there."""
+    """Whether the overlay has had that version, or has passed it with a younger commit than the run."""
     if ledger is None or ledger.current is None:
         return False
     known = {ledger.current.version, *(entry.version for entry in ledger.history)}
     if version in known:
         return True
-    began, committed = moment(run.created_at), moment(ledger.current.at)
-    return bool(run.conclusion and began and committed and committed > began)
+    began, committed = moment(run.started_at), moment(ledger.current.at)
+    return bool(run.conclusion and _passed(version, ledger) and began and committed and committed > began)
+
+
+def _passed(version: str, ledger: Ledger | None) -> bool:
+    """Whether the overlay has had that version, or a higher one."""
+    highest = ledger.highest if ledger else None
+    return highest is not None and Version(version) <= highest
 
 
 def _placed(row: Standing, run: RunFacts, jobs: dict[str, JobFacts]) -> Standing:
     """The first job that has not succeeded says it."""
-    state, since = State.TRAINING, run.created_at
+    state, since = State.TRAINING, run.started_at
     for job in JOBS:
         state = _STATES.get(job.stages[0], State.DEPLOYING)
         facts = jobs.get(job.name.capitalize())
@@ -111,7 +135,7 @@ def _placed(row: Standing, run: RunFacts, jobs: dict[str, JobFacts]) -> Standing
             step = f", at “{facts.failed_step}”" if facts.failed_step else ""
             why = f"job {facts.name}: {facts.conclusion}{step}: {facts.url or run.url}"
             return _with(row, State.FAILED, facts.completed_at or since, why)
-        since = facts.completed_at or since
+        since = max(since, facts.completed_at)  # that of an earlier attempt may be long ago
     if run.conclusion:
         return _with(row, State.FAILED, since, f"the run ended as {run.conclusion}: {run.url}")
     waits = "waits for an approval" if facts and facts.status == "waiting" else ""

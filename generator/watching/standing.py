@@ -34,7 +34,7 @@ class Standing:
     took: int | None = None  # seconds from the overlay's commit until it was deployed
     address: str = ""
     detail: str = ""  # why it failed, or what else there is to know
-    context: str | None = None  # kubectl's, whose cluster was asked
+    context: str | None = None  # kubectl's, whose cluster is asked
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -43,6 +43,11 @@ class Standing:
     @property
     def where(self) -> str:
         return f"{self.environment} {self.cluster}".strip()
+
+    @property
+    def told(self) -> str:
+        """As `1.1.0 is training` or `1.1.0 failed`."""
+        return f"{self.version} {'' if self.state is State.FAILED else 'is '}{self.state}"
 
     def seconds(self, now: datetime) -> int | None:
         """How long it has been so."""

@@ -84,6 +84,7 @@ class FakeCluster:
         }
         self.namespace: dict[str, Any] | None = {"kind": "Namespace"}
         self.told: Any = None
+        self.named = "test"
         self.refuses: str | None = None
         self.hides: dict[str, str] = {}  # why, by a part of the path
         self.more: dict[str, Any] = {}  # by path
@@ -102,7 +103,7 @@ class FakeCluster:
         }
 
     def context(self) -> str:
-        return "test"
+        return self.named
 
     def get(self, path: str) -> Any:
         if self.refuses:

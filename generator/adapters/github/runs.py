@@ -18,7 +18,7 @@ class RunFacts:
     id: int
     ref: str  # the branch or tag that it runs on
     conclusion: str
-    created_at: str
+    started_at: str  # of its latest attempt
     url: str
 
 
@@ -50,7 +50,7 @@ class Runs:
                 id=run["id"],
                 ref=run["head_branch"] or "",
                 conclusion=run["conclusion"] or "",
-                created_at=run["created_at"],
+                started_at=run.get("run_started_at") or run["created_at"],
                 url=run["html_url"],
             )
             for run in found["workflow_runs"]

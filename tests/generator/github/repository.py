@@ -221,6 +221,7 @@ class Repository(Settings):
         number, at = next(self._ids), more.get("created_at", "2026-11-22T04:00:00Z")
         made = operations()["actions/list-workflow-runs"].example()["workflow_runs"][0]
         made |= {"id": number, "head_branch": ref, "conclusion": ended, "created_at": at}
+        made["run_started_at"] = more.get("run_started_at", at)
         made |= {"status": "completed" if ended else "in_progress"}
         made["html_url"] = f"https://github.com/{self.owner}/{self.name}/actions/runs/{number}"
         self.runs.setdefault("release.yml", []).insert(0, made)
