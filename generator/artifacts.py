@@ -240,6 +240,7 @@ class Rollout(Artifact):
     detail: Line
     kind: NameText | None = None  # the way to fail, as docs/runbook.md calls it
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # that it took
+    serving: Digest | None = None  # what served in its place when it failed
 
     @property
     def summary(self) -> str:

@@ -78,6 +78,10 @@ class Ledger(Part):
         """Whether what runs here had run before, and came back."""
         return self.current is not None and self.current.version in {entry.version for entry in self.history}
 
+    def names(self, digest: str) -> bool:
+        """Whether it is what runs here."""
+        return self.current is not None and self.current.digest == digest
+
     @property
     def highest(self) -> Version | None:
         """The highest version ever deployed here."""
@@ -103,23 +107,25 @@ class Ledger(Part):
         history = (self.current, *self.history) if self.current else self.history
         return self.model_copy(update={"current": entry, "history": history[:HISTORY]})
 
-    def rolled_back(self, to: str | None, *, reason: str, at: str, by: str) -> Ledger:
-        """The ledger after a return to version `to` (None: the last one not rejected); `current` is rejected.
+    def rolled_back(self, to: str | None, *, reason: str, at: str, by: str, serving: str | None = None) -> Ledger:
+        """The ledger after a return to version `to`; `current` is rejected.
 
-        Raises GeneratorError where there is nothing to return to.
+        Where `to` is None it is the one with the digest `serving`, if that ran here and is not rejected, else the
+        last one that is not. Raises GeneratorError where there is nothing to return to.
         """
         if self.current is None:
             raise GeneratorError(f"{self.environment} was never released: there is nothing to roll back")
-        entry = self._earlier(to, self.current).model_copy(update={"at": at, "by": by})
+        entry = self._earlier(to, self.current, serving).model_copy(update={"at": at, "by": by})
         bad = Rejected(version=self.current.version, digest=self.current.digest, reason=reason, at=at)
         history = (self.current, *self.history)[:HISTORY]
         return self.model_copy(update={"current": entry, "rejected": (bad, *self.rejected), "history": history})
 
-    def _earlier(self, to: str | None, current: Entry) -> Entry:
+    def _earlier(self, to: str | None, current: Entry, serving: str | None) -> Entry:
         bad = {current.digest, *(item.digest for item in self.rejected)}
         good = {entry.version: entry for entry in reversed(self.history) if entry.digest not in bad}
         if to is None and good:
-            return next(entry for entry in self.history if entry.digest not in bad)
+            latest = [entry for entry in self.history if entry.digest not in bad]
+            return next((entry for entry in latest if entry.digest == serving), latest[0])
         if to in good:
             return good[to]
         choice = f"it had {', '.join(good)}" if good else "nothing ran there before that is not rejected"

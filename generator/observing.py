@@ -12,7 +12,7 @@ from generator.artifacts import Rollout
 from generator.config.model import Model, Target, workload
 from generator.config.observing import TIMEOUT
 from generator.errors import GeneratorError
-from generator.ledger import Entry, ledger_at
+from generator.ledger import Entry, Ledger, ledger_at
 from generator.plan.observing import MARGIN
 from generator.plan.pipeline import Stage
 from generator.plan.reconciler import api_path
@@ -65,7 +65,7 @@ def _wanted(git: GitRepository, model: Model, target: Target, digest: str) -> bo
     if model.separate:
         return True
     ledger = ledger_at(git, git.fetch(model.config.repository.branch), model.overlay(target.name))
-    return ledger is not None and ledger.current is not None and ledger.current.digest == digest
+    return ledger is not None and ledger.names(digest)
 
 
 def patience(target: Target, entry: Entry, reporter: Reporter) -> int:
@@ -84,12 +84,19 @@ def patience(target: Target, entry: Entry, reporter: Reporter) -> int:
 
 
 def observe_head(
-    git: GitRepository, model: Model, target: Target, reporter: Reporter, *, since: str | None
+    git: GitRepository,
+    model: Model,
+    target: Target,
+    reporter: Reporter,
+    *,
+    since: str | None,
+    only: str | None = None,
 ) -> Rollout | None:
     """Watches what the release branch's head says of an environment, and keeps what was seen in .tagship/.
 
-    None where the environment names the same release as the commit `since` does. Raises GeneratorError where there
-    is nothing to watch, or, in a workflow, no way to. By hand it is kubectl's own cluster that is looked at.
+    None where the environment names the same release as the commit `since` does; `only` is the digest that must be
+    the head's, or it is superseded. Raises GeneratorError where there is nothing to watch, or, in a workflow, no
+    way to. By hand it is kubectl's own cluster that is looked at.
     """
     if target.observe is None and "GITHUB_ACTIONS" in os.environ:
         raise GeneratorError(f"deploy.observe in {model.shown} gives no access to the cluster of {target.name}")
@@ -104,13 +111,29 @@ def observe_head(
             f"{branch} names no release of {model.name} in {target.name}: there is nothing to watch"
         )
     entry = ledger.current
+    if only and not ledger.names(only):
+        over = Sighting("superseded", f"the overlay names {entry.version} meanwhile")
+        return _kept(git, model, target, _entry(ledger, only), over)
     before = ledger_at(git, since, overlay) if since else None
-    if before and before.current and before.current.digest == entry.digest:
+    if before and before.names(entry.digest):
         reporter.say(f"{target.name} ran {entry.version} before {branch} moved: nothing to watch")
         return None
     facts: Facts = {"name": model.name, "version": entry.version, "digest": entry.digest, "commit": entry.commit}
     timeout = patience(target, entry, reporter)
-    seen = watching(git, model, target, reporter, timeout)(facts, head)
+    return _kept(git, model, target, entry, watching(git, model, target, reporter, timeout)(facts, head))
+
+
+def _entry(ledger: Ledger, digest: str) -> Entry:
+    """What ran with a digest."""
+    for entry in ledger.history:
+        if entry.digest == digest:
+            return entry
+    raise GeneratorError(
+        f"the ledger of {ledger.environment} knows no {digest}: --only takes the digest of what came there"
+    )
+
+
+def _kept(git: GitRepository, model: Model, target: Target, entry: Entry, seen: Sighting) -> Rollout:
     identity = {"name": model.name, "version": entry.version, "commit": entry.commit}
     rollout = rollout_of(identity, target.name, entry.digest, seen)
     Store(git.root / ".tagship" / f"{model.name}-{entry.version}").write(Stage.OBSERVE, rollout)

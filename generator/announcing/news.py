@@ -107,8 +107,22 @@ def not_released(model: Model, version: Version, needs: Needs, where: Where, led
     return News("\n".join(lines), (state,))
 
 
-def changed(model: Model, outcome: Outcome, where: Where) -> News:
-    """A promotion, one that waits for its merge, or a rollback."""
+def superseded(model: Model, version: str, head: Ledger, where: Where) -> News:
+    """What was released or promoted, and is not what `head` names any more: no success, whoever saw it serve."""
+    now = head.current.version if head.current else "nothing"
+    lines = [f":fast_forward: {escaped(model.name)} {version} in {head.environment} was superseded by {now}"]
+    why = next((item.reason for item in head.rejected if item.version == version), None)
+    if why is not None:
+        lines.append(f"it was rejected: {escaped(why)}")
+    return News("\n".join(filter(None, [*lines, link(where.run, "the run")])))
+
+
+def changed(model: Model, outcome: Outcome, where: Where, head: Ledger | None) -> News:
+    """A promotion, one that waits for its merge, or a rollback.
+
+    `head` is what the branch says by now: a job that is run again tells of what may be over. None where it is
+    not known.
+    """
     environment = deployment_environment(model, outcome.environment)
     tag = model.tag(Version(outcome.version))
     by = f"asked for by {escaped(outcome.by)}"
@@ -117,7 +131,10 @@ def changed(model: Model, outcome: Outcome, where: Where) -> News:
     if outcome.what == "proposed":
         waits = link(outcome.url or "", "its pull request")
         return News(f":hourglass: {what} waits for {outcome.environment}: {waits}\n{by}")
+    over = head is not None and not head.names(outcome.digest)
     if outcome.what == "promoted":
+        if head and over:
+            return superseded(model, outcome.version, head, where)
         state = Deployed(tag, environment, "success", f"{outcome.version} was promoted")
         before = f", where {outcome.before} ran" if outcome.before else ""
         return News(f":arrow_up: {what} is promoted to {outcome.environment}{before}\n{commit}, {by}", (state,))
@@ -131,6 +148,9 @@ def changed(model: Model, outcome: Outcome, where: Where) -> News:
         f":rewind: {escaped(model.name)} in {outcome.environment} is rolled back from {outcome.before} to "
         f"{outcome.version}: {escaped(reason)}\n{commit}, {by}"
     )
+    if head and over:
+        now = head.current.version if head.current else "nothing"
+        return News(f"{text}\n{now} has come there since", tuple(gone))
     return News(text, (*gone, back))
 
 

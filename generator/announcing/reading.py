@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.adapters.git import GitRepository
-from generator.announcing.news import News, Where, changed, not_changed, not_released, released
+from generator.announcing.news import News, Where, changed, not_changed, not_released, released, superseded
 from generator.announcing.notes import notes_of
 from generator.artifacts import OverlayCommit, Rollout
 from generator.config.model import Model
@@ -20,18 +20,22 @@ JOB_NAMES = frozenset(job.name for job in JOBS)
 
 
 def release_news(release: Release, needs: Needs, where: Where) -> News:
-    """A release's end. Digest, metrics and the version before come from the ledger that the deploy committed."""
+    """A release's end. Digest, metrics and the version before come from the ledger that the deploy committed.
+
+    Whether it still is what shall run, the branch's head says: somebody may have rolled it back meanwhile.
+    """
     model, git = release.model, GitRepository(release.root)
-    if back := read_outcome(needs, model=model.name, environment=model.targets[0].name):
-        return changed(model, back, where)
+    first = model.targets[0].name
+    head = _head_ledger(git, model, first)
+    if back := read_outcome(needs, model=model.name, environment=first):
+        return changed(model, back, where, head)
     if failed(needs) or any(job.result == "skipped" for name, job in needs.items() if name in JOB_NAMES):
-        head = _head_ledger(git, model, model.targets[0].name)
         if model.separate and (job := needs.get(Stage.DEPLOY)) and job.result == "success":
             head = _handed_on(release.read(Stage.DEPLOY, OverlayCommit))
         return not_released(model, release.version, needs, where, head)
     deployed = release.read(Stage.DEPLOY, OverlayCommit)
     seen = release.read(Stage.OBSERVE, Rollout)
-    overlay = model.overlay(model.targets[0].name)
+    overlay = model.overlay(first)
     ledger = _handed_on(deployed) if model.separate else ledger_at(git, deployed.overlay_commit, overlay)
     entry = ledger.current if ledger else None
     if ledger is None or entry is None or (entry.version, entry.digest) != (str(release.version), deployed.digest):
@@ -39,6 +43,8 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
             f"deploy.json names commit {deployed.overlay_commit[:12]}, whose ledger does not say that "
             f"{release.version} runs as {deployed.digest}; the artifact is refused"
         )
+    if head and not head.names(entry.digest):
+        return superseded(model, entry.version, head, where)
     before = ledger.history[0] if ledger.history else None
     notes = notes_of(model, entry, before, deployed, where)
     return released(model, entry, before, notes, where, f"{seen.state}: {seen.detail}")
@@ -48,10 +54,13 @@ def change_news(model: Model, kind: str, environment: str, needs: Needs, where: 
     """A promotion's or rollback's end; None where nothing changed, and so nothing is told."""
     model.target(environment)
     outcome = read_outcome(needs, model=model.name, environment=environment)
-    if failed(needs) and not (outcome and outcome.what == "rolled-back"):
-        ledger = _head_ledger(GitRepository(root), model, environment)
-        return not_changed(model, kind, environment, needs, where, ledger)
-    return changed(model, outcome, where) if outcome else None
+    ended_badly = failed(needs) and not (outcome and outcome.what == "rolled-back")
+    if not (outcome or ended_badly):
+        return None
+    head = _head_ledger(GitRepository(root), model, environment)
+    if outcome is None or ended_badly:
+        return not_changed(model, kind, environment, needs, where, head)
+    return changed(model, outcome, where, head)
 
 
 def _handed_on(deployed: OverlayCommit) -> Ledger | None:

@@ -17,9 +17,10 @@ _RESUME = (
 @click.command()
 @click.argument("environment", shell_complete=complete_environments)
 @click.option("--since", metavar="COMMIT", help="Only if the release there is another one than this commit says.")
+@click.option("--only", metavar="DIGEST", help="Only this image: where another one came since, it is superseded.")
 @repository_option
 @model_option()
-def command(environment: str, since: str | None, root: Path, model_name: str | None) -> None:
+def command(environment: str, since: str | None, only: str | None, root: Path, model_name: str | None) -> None:
     """Wait until ENVIRONMENT runs what the release branch says, or say why it does not.
 
     The cluster is that of kubectl's current context, or of the kubeconfig in TAGSHIP_KUBECONFIG. Ends with 1 where
@@ -36,7 +37,7 @@ def command(environment: str, since: str | None, root: Path, model_name: str | N
     target, terminal = model.target(environment), Terminal()
     with failure_summarised("observe", _RESUME):
         with terminal.working_on("observe"):
-            rollout = observe_head(pushing(root.resolve()), model, target, terminal, since=since)
+            rollout = observe_head(pushing(root.resolve()), model, target, terminal, since=since, only=only)
         if rollout is None:
             return
         hand_on("state", rollout.state)

@@ -43,7 +43,7 @@ def command(
     """
     import tempfile
 
-    from generator.cli.output import Terminal, failure_summarised
+    from generator.cli.output import Terminal, failure_summarised, summarise
     from generator.config.workspace import load
     from generator.delivery.rollback import rollback
     from generator.wiring import World, deployer
@@ -58,8 +58,11 @@ def command(
         with tempfile.TemporaryDirectory(prefix="tagship-rollback-") as folder, terminal.working_on("rollback"):
             with_ = deployer(root, Path(folder, "clone"), World(terminal), model)
             done = rollback(model, wanted, with_)
-    if done:
+    if done is None:
+        summarise(f"**rollback** of {model.name} in {environment}: another release has come there since, it stays")
+    else:
         _hand_on(model.name, wanted, done)
+        summarise(_shown(model, wanted, done))
         before = ", since an attempt before" if done.again else ""
         click.echo(f"{model.name} in {environment}: {done.bad} is rejected, {done.version} runs again{before}")
         click.echo(f"commit {done.commit[:12]}; pull it, and release the fix as a higher version than {done.bad}")
@@ -77,6 +80,25 @@ def _wanted(model: Model, environment: str, reason: str, to: str | None, observe
         return Wanted(environment, reason, who(), to, request=request)
     seen = read_artifact(observed, Rollout, "generator observe")
     return because_of(seen, model, environment, who(), request)
+
+
+def _shown(model: Model, wanted: Wanted, done: RolledBack) -> str:
+    """What the job's summary says of it."""
+    import os
+
+    from generator.announcing.news import Where
+    from generator.preview.markdown import code, table
+
+    url, commit = Where.of(os.environ).overlay_commit(model, done.commit), code(done.commit[:12])
+    rows = [
+        ("rejected", code(done.bad)),
+        ("runs again", f"{code(done.version)}, {code(done.digest)}"),
+        ("why", code(wanted.reason)),
+        ("commit", (f"[{commit}]({url})" if url else commit) + (", by an attempt before" if done.again else "")),
+        ("asked for by", code(wanted.by)),
+    ]
+    text = table(("", ""), rows)
+    return f"**rollback** of {model.name} in {wanted.environment}: {done.version} runs again\n\n{text}"
 
 
 def _hand_on(model: str, wanted: Wanted, done: RolledBack) -> None:

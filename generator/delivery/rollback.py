@@ -29,6 +29,7 @@ class Wanted:
     to: str | None = None  # a version; None: the last one that is not rejected
     request: str | None = None
     only: str | None = None  # this digest; where another one is current, there is nothing to go back from
+    serving: str | None = None  # the digest to go back to rather than to the last one, where that is allowed
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def because_of(seen: Rollout, model: Model, environment: str, by: str, request: 
         raise GeneratorError(f"what was observed is {seen.name} in {seen.environment}, not this: it is refused")
     if seen.state != "failed":
         raise GeneratorError(f"what was observed did not fail ({seen.state}): there is no reason to go back")
-    return Wanted(environment, f"the rollout failed: {seen.detail}"[:1000], by, request=request, only=seen.digest)
+    reason = f"the rollout failed: {seen.detail}"[:1000]
+    return Wanted(environment, reason, by, request=request, only=seen.digest, serving=seen.serving)
 
 
 def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None:
@@ -70,7 +72,9 @@ def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None
             where = wanted.environment
             with_.reporter.say(f"{branch} names another release in {where} meanwhile: nothing to commit")
             return found.unchanged(head)
-        ledger = found.ledger.rolled_back(wanted.to, reason=wanted.reason, at=with_.now, by=wanted.by)
+        ledger = found.ledger.rolled_back(
+            wanted.to, reason=wanted.reason, at=with_.now, by=wanted.by, serving=wanted.serving
+        )
         assert ledger.current is not None
         bad = ledger.rejected[0].version
         title = f"Roll {model.name} back from {bad} to {ledger.current.version} in {wanted.environment}"
@@ -90,7 +94,7 @@ def rollback(model: Model, wanted: Wanted, with_: Deployer) -> RolledBack | None
 
 def _is_current(ledger: Ledger, digest: str) -> bool:
     """Whether it is what runs. Raises GeneratorError where it had come by a rollback itself."""
-    if ledger.current is None or ledger.current.digest != digest:
+    if not ledger.names(digest):
         return False
     if ledger.by_rollback:
         raise GeneratorError(

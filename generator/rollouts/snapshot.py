@@ -73,6 +73,13 @@ def is_ready(pod: Object) -> bool:
     return bool(condition(pod, "Ready").get("status") == "True")
 
 
+def other_digest(seen: Snapshot, digest: str) -> str | None:
+    """The one that pods serve besides `digest`; None where there is none, or more than one."""
+    ready = (pod for pod in (*seen.pods, *seen.old_pods) if is_ready(pod))
+    found = {digest_of(container_status(pod).get("imageID", "")) for pod in ready} - {digest, None}
+    return found.pop() if len(found) == 1 else None
+
+
 def take(cluster: Cluster, namespace: str, name: str, application: str | None = None) -> Snapshot:
     """Looks at the Deployment `name`; `application` is the API's path of the reconciler's object.
 

@@ -13,7 +13,7 @@ from generator.ports import Reporter
 from generator.rollouts.answer import difference
 from generator.rollouts.judge import Seen, State, judge
 from generator.rollouts.reconciling import Ours
-from generator.rollouts.snapshot import Snapshot
+from generator.rollouts.snapshot import Snapshot, other_digest
 
 TICK = 2.0  # seconds from look to look
 PATIENCE = 60.0  # for a cluster that does not answer, and for an API server that does not reach pods
@@ -28,6 +28,7 @@ class Sighting:
     detail: str
     kind: str | None = None
     seconds: float | None = None
+    serving: str | None = None  # the digest that serves in its place, where it failed
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class _Looks:
     digest: str
     facts: Mapping[str, object]
     with_: Watcher
+    serving: str | None = None  # the digest that others serve meanwhile
     said: str = ""
     asked: float | None = None  # when it was last asked whether the release is wanted still
     unasked: float | None = None  # since when /metadata could not be asked, with all pods ready
@@ -98,7 +100,7 @@ class _Looks:
             return Sighting("superseded", "the overlay names another release meanwhile")
         kind = seen.failure.kind.name if seen.failure else None
         if failed:
-            return Sighting("failed", seen.detail, kind)
+            return Sighting("failed", seen.detail, kind, serving=self.serving)
         if late:
             return Sighting("late", f"not within {self.with_.timeout:.0f} s: {seen.detail}", kind)
         return None
@@ -117,7 +119,9 @@ class _Looks:
 
     def _judged(self, now: float) -> Seen:
         """A release whose pods are ready serves once its Service leads to them."""
-        seen = judge(self.with_.look(), self.digest, self.with_.ours)
+        snapshot = self.with_.look()
+        self.serving = other_digest(snapshot, self.digest)
+        seen = judge(snapshot, self.digest, self.with_.ours)
         if seen.state is not State.SERVING or self.with_.told is None:
             self.unasked = None
             return seen

@@ -31,4 +31,5 @@ def rollout_of(identity: Mapping[str, Any], environment: str, digest: str, seen:
         detail=plain[:1000],
         kind=seen.kind,
         seconds=seen.seconds,
+        serving=seen.serving,
     )

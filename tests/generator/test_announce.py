@@ -221,6 +221,69 @@ def test_a_promotion_that_was_rolled_back_by_its_own_run(scene: Told) -> None:
     assert "is rolled back from 1.1.0 to 1.0.0: the rollout failed" in scene.said[0]
 
 
+def test_a_release_that_somebody_took_back_meanwhile_is_no_success(scene: Told) -> None:
+    """The job that watches ends as superseded, and passes; the rollback has told its own news."""
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+    ran = generator("rollback", "staging", "--reason", REASON, cwd=scene.root, **scene.variables)
+    assert ran.returncode == 0, ran.stderr
+    done = scene.announce("release", "--release", "refs/tags/v1.1.0", needs=ends())
+    assert done.returncode == 0, done.stderr
+    assert scene.states == {}
+    assert scene.github.repository.releases == []
+    (text,) = scene.said
+    assert text.splitlines() == [
+        ":fast_forward: churn 1.1.0 in staging was superseded by 1.0.0",
+        "it was rejected: it says &lt;!channel&gt; &amp; `no` | $(id) @everyone",
+        f"<{SERVER}/acme/churn/actions/runs/4711|the run>",
+    ]
+
+
+def test_a_release_that_a_newer_one_followed_is_told_as_that(scene: Told) -> None:
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+    done = scene.announce("release", "--release", "refs/tags/v1.0.0", needs=ends())
+    assert done.returncode == 0, done.stderr
+    assert (scene.states, scene.github.repository.releases) == ({}, [])
+    assert scene.said[0].startswith(":fast_forward: churn 1.0.0 in staging was superseded by 1.1.0\n")
+    assert "rejected" not in scene.said[0]
+
+
+def test_a_promotion_that_its_own_run_took_back_is_no_success_when_jobs_run_again(scene: Told) -> None:
+    """The second attempt's rollout is superseded, so its rollback is skipped."""
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+        ran = generator("promote", "production", cwd=scene.root, **scene.variables)
+        assert ran.returncode == 0, ran.stderr
+    promoted = scene.outcome()
+    ran = generator("rollback", "production", "--reason", "it failed", cwd=scene.root, **scene.variables)
+    assert ran.returncode == 0, ran.stderr
+    needs = {
+        **handed(promoted, "to-production", **{"rollback-production": "skipped"}),
+        "observe-production": {"result": "success", "outputs": {"state": "superseded"}},
+    }
+    done = scene.announce("promotion", "--environment", "production", needs=needs)
+    assert done.returncode == 0, done.stderr
+    assert scene.states == {}
+    head, why, _ = scene.said[0].splitlines()
+    assert head == ":fast_forward: churn 1.1.0 in production was superseded by 1.0.0"
+    assert why == "it was rejected: it failed"
+
+
+def test_a_rollback_that_a_release_followed_shows_no_old_version(scene: Told) -> None:
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+        scene.release_it(version, digit)
+    ran = generator("rollback", "staging", "--reason", REASON, cwd=scene.root, **scene.variables)
+    assert ran.returncode == 0, ran.stderr
+    back = scene.outcome()
+    scene.release_it("1.2.0", "c")
+    done = scene.announce("rollback", "--environment", "staging", needs=handed(back, "rollback"))
+    assert done.returncode == 0, done.stderr
+    assert scene.states == {"v1.1.0 in staging": ["inactive"]}
+    assert "is rolled back from 1.1.0 to 1.0.0" in scene.said[0]
+    assert scene.said[0].endswith("\n1.2.0 has come there since")
+
+
 def test_a_late_run_of_what_ran_before_says_so(scene: Told) -> None:
     for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
         scene.release_it(version, digit)

@@ -88,3 +88,28 @@ def test_a_damaged_ledger_names_the_place(old: str, new: str, message: str) -> N
     with pytest.raises(InvalidInput) as refused:
         read_ledger(EMPTY.text().replace(old, new), "r")
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("serving", "version"), [("a", "1.0.0"), ("b", "1.1.0"), (None, "1.1.0"), ("c", "1.1.0"), ("f", "1.1.0")]
+)
+def test_it_goes_back_to_what_serves_where_that_ran_here(serving: str | None, version: str) -> None:
+    ledger = EMPTY
+    for name, digest in (("1.0.0", "a"), ("1.1.0", "b"), ("1.2.0", "c")):
+        ledger = ledger.with_release(entry(name, digest))
+    back = ledger.rolled_back(
+        None, reason="bad", at="2026-11-22T10:00:00Z", by="Ada", serving=serving and f"sha256:{serving * 64}"
+    )
+    assert back.current
+    assert back.current.version == version
+
+
+def test_what_serves_and_was_rejected_does_not_come_back() -> None:
+    bad = Rejected(version="1.0.0", digest="sha256:" + "a" * 64, reason="bad", at="2026-11-21T10:00:00Z")
+    ledger = EMPTY
+    for name, digest in (("1.0.0", "a"), ("1.1.0", "b"), ("1.2.0", "c")):
+        ledger = ledger.with_release(entry(name, digest))
+    ledger = ledger.model_copy(update={"rejected": (bad,)})
+    back = ledger.rolled_back(None, reason="bad", at="2026-11-22T10:00:00Z", by="Ada", serving=bad.digest)
+    assert back.current
+    assert back.current.version == "1.1.0"

@@ -156,6 +156,51 @@ def test_what_a_commit_changed_is_watched(scene: Watched, since: str) -> None:
     assert scene.kept("1.0.0").exists()
 
 
+def test_a_promotion_that_was_taken_back_is_not_watched_under_its_name(scene: Watched) -> None:
+    """A failed job that is run again after the rollback finds another version there, and it serves."""
+    scene.deploy("1.0.0", "a")
+    scene.deploy("1.1.0", "b")
+    assert generator("rollback", "production", "--reason", "bad", cwd=scene.root).returncode == 0
+    done = scene.observe("--only", SECOND)
+    assert done.returncode == 0, done.stderr
+    assert scene.out.read_text() == "state=superseded\n"
+    told = "churn 1.1.0 in production: superseded: the overlay names 1.0.0 meanwhile"
+    assert done.stdout.strip() == told
+    seen = json.loads(scene.kept("1.1.0").read_text())
+    assert (seen["version"], seen["digest"], seen["state"]) == ("1.1.0", SECOND, "superseded")
+    assert not scene.kept("1.0.0").exists()
+
+
+def test_the_image_that_is_asked_for_is_watched(scene: Watched) -> None:
+    scene.deploy("1.0.0", "a")
+    cluster = runs("1.0.0", FIRST)
+    cluster.told["commit"] = scene.commit
+    done = watched(scene, cluster, "--only", FIRST)
+    assert done.returncode == 0, done.stderr
+    assert scene.out.read_text() == "state=serving\n"
+
+
+def test_an_image_that_never_came_there_is_no_superseded_one(scene: Watched) -> None:
+    scene.deploy("1.0.0", "a")
+    done = scene.observe("--only", SECOND)
+    assert (done.returncode, scene.out.exists()) == (1, False)
+    assert f"the ledger of production knows no {SECOND}" in done.stderr
+
+
+def test_it_goes_back_to_what_serves_not_to_what_crashed_before(scene: Watched) -> None:
+    """1.1.0 was followed by its fix before it had failed for good, so nothing rejected it."""
+    for version, digit in (("1.0.0", "a"), ("1.1.0", "b"), ("1.2.0", "c")):
+        scene.deploy(version, digit)
+    cluster = runs("1.0.0", digest("c"))
+    crashes = {"waiting": {"reason": "ImagePullBackOff", "message": ""}}
+    cluster.pods = [pod("old-one", FIRST, owner="old"), pod("one", state=crashes)]
+    cluster.events = [event("one", "Failed", "Failed to pull image: 401 Unauthorized")]
+    assert watched(scene, cluster).returncode == 1
+    assert json.loads(scene.kept("1.2.0").read_text())["serving"] == FIRST
+    back = generator("rollback", "production", "--observed", str(scene.kept("1.2.0")), cwd=scene.root)
+    assert "1.2.0 is rejected, 1.0.0 runs again" in back.stdout, back.stderr
+
+
 def test_without_a_cluster_nothing_is_said_of_the_rollout(scene: Watched) -> None:
     scene.deploy("1.0.0", "a")
     done = scene.observe()

@@ -175,6 +175,34 @@ def test_the_command(scene: History) -> None:
     )
 
 
+def test_the_job_s_summary_says_what_was_done(scene: History) -> None:
+    summary = scene.folder / "summary.md"
+    runner = {
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "acme/churn",
+    }
+    reason = "it | says `no` <b>"
+    ran = generator("rollback", "production", "--reason", reason, cwd=scene.root, **runner)
+    assert ran.returncode == 0, ran.stderr
+    commit = git(scene.bare, "rev-parse", "main")
+    lines = summary.read_text().splitlines()
+    assert lines[0] == "**rollback** of churn in production: 1.1.0 runs again"
+    assert "| rejected | `1.2.0` |" in lines
+    assert f"| runs again | `1.1.0`, `sha256:{'b' * 64}` |" in lines
+    assert "| why | ``it ¦ says `no` <b>`` |" in lines
+    assert f"| commit | [`{commit[:12]}`](https://github.com/acme/churn/commit/{commit}) |" in lines
+
+
+def test_the_summary_says_where_nothing_was_done(scene: History) -> None:
+    scene.deploy("1.3.0", "d")
+    summary = scene.folder / "summary.md"
+    seen = str(observed(scene))
+    ran = generator("rollback", "production", "--observed", seen, cwd=scene.root, GITHUB_STEP_SUMMARY=str(summary))
+    assert ran.returncode == 0, ran.stderr
+    assert "another release has come there since, it stays" in summary.read_text()
+
+
 # asked for by what was observed
 
 

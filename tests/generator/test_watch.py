@@ -122,6 +122,31 @@ def test_a_failure_is_told_as_soon_as_kubernetes_knows() -> None:
     assert "not found" in seen.detail
 
 
+@pytest.mark.parametrize(
+    ("others", "serving"),
+    [([OLD], OLD), ([OLD, OLD, NEW], OLD), ([], None), ([NEW], None), ([OLD, digest("c")], None)],
+)
+def test_a_failure_names_what_serves_in_its_place(others: list[str], serving: str | None) -> None:
+    """Where two others serve, neither is."""
+
+    def fails(cluster: FakeCluster) -> None:
+        cannot_pull(cluster)
+        failed = [one for one in cluster.pods if one["metadata"]["name"] == "one"]
+        cluster.pods = failed + [pod(f"old-{i}", its, owner="old") for i, its in enumerate(others)]
+
+    seen = Film(steps={10: arrives, 20: fails}).watch()
+    assert (seen.state, seen.serving) == ("failed", serving)
+
+
+def test_an_old_pod_that_is_not_ready_serves_nothing() -> None:
+    def fails(cluster: FakeCluster) -> None:
+        cannot_pull(cluster)
+        starts = pod("old-two", digest("c"), owner="old", state={"running": {}})
+        cluster.pods.append(starts)
+
+    assert Film(steps={10: arrives, 20: fails}).watch().serving == OLD
+
+
 def test_what_may_pass_by_itself_is_waited_for() -> None:
     film = Film(steps={10: arrives, 20: unreachable, 100: serves, 101: answers("1.1.0", NEW)})
     assert film.watch().state == "serving"
