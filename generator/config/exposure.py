@@ -25,6 +25,11 @@ def _in_full(value: object) -> object:
 _HOST = "Host name, another in each environment: `{name}` is the model's and `{environment}` the environment's."
 
 
+def own_host(host: str, model: str, environment: str) -> str:
+    """`host` as one environment of one model has it."""
+    return host.replace("{name}", model).replace("{environment}", environment)
+
+
 class Ingress(Section):
     """An Ingress for the service."""
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from generator.config.ecr import Ecr, ecr_of
+from generator.config.exposure import own_host
 from generator.config.observing import Observe
 from generator.config.schema import Environment, ModelFile, Serve
 from generator.config.variables import with_changes
@@ -115,9 +116,7 @@ class Model:
     def _hosted(self, serve: Serve, environment: str) -> Serve:
         """With the environment's own host, where the one in model.yaml has a place for it."""
         changes = {
-            key: way.model_copy(
-                update={"host": way.host.replace("{name}", self.name).replace("{environment}", environment)}
-            )
+            key: way.model_copy(update={"host": own_host(way.host, self.name, environment)})
             for key in ("ingress", "gateway")
             if (way := getattr(serve, key))
         }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from generator.config import types as t
 from generator.config.ecr import ecr_of
@@ -49,6 +49,22 @@ class Observe(Section):
         if self.eks is not None and self.timeout > _EKS_LONGEST:
             raise ValueError(f"timeout is at most {_EKS_LONGEST} with eks: the role's session ends after an hour")
         return self
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, (dict, Observe)):
+        return "[access]"
+    return "[none]" if value == "none" else None
+
+
+Observing = Annotated[
+    Annotated[Literal["none"], Tag("[none]")] | Annotated[Observe, Tag("[access]")],
+    Discriminator(
+        _kind,
+        custom_error_type="observing",
+        custom_error_message="must be none, or a mapping with eks and role, or with kubeconfig",
+    ),
+]
 
 
 def observing_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from generator.config import types as t
 from generator.config.types import Section
 from generator.quantity import amount
+
+LEAST_MEMORY = "16Mi"  # no Python starts in less
+
+
+def _whole_bytes(value: Any) -> Any:
+    """512m is half a byte to Kubernetes, which takes it without a word."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+m", value):
+        raise ValueError(f"is in thousandths of a byte: write {value.removesuffix('m')}Mi")
+    return value
+
+
+def _enough(text: str) -> str:
+    if amount(text) < amount(LEAST_MEMORY):
+        raise ValueError(f"is less than {LEAST_MEMORY}: write a size such as 512Mi")
+    return text
+
+
+Memory = Annotated[
+    str,
+    t.Matching(r"\d+(\.\d+)?(k|M|G|T|Ki|Mi|Gi|Ti)?", f"a size from {LEAST_MEMORY}, such as 512Mi or 2Gi", 20),
+    AfterValidator(_enough),
+    BeforeValidator(_whole_bytes),
+]
 
 
 class Requests(Section):
     """Resources that the scheduler sets aside."""
 
     cpu: t.Quantity = Field("250m", description="CPU request.")
-    memory: t.Quantity = Field("512Mi", description="Memory request.")
+    memory: Memory = Field("512Mi", description="Memory request.")
 
 
 class Limits(Section):
     """Resources that a pod may not exceed."""
 
     cpu: t.Quantity | None = Field(None, description="CPU limit; none by default, since it only throttles.")
-    memory: t.Quantity = Field("1Gi", description="Memory limit.")
+    memory: Memory = Field("1Gi", description="Memory limit.")
 
 
 class Resources(Section):
@@ -49,14 +74,14 @@ class RequestsOverride(Section):
     """What an environment changes of the requests."""
 
     cpu: t.Quantity | None = Field(None, description="See serve.resources.requests.cpu.")
-    memory: t.Quantity | None = Field(None, description="See serve.resources.requests.memory.")
+    memory: Memory | None = Field(None, description="See serve.resources.requests.memory.")
 
 
 class LimitsOverride(Section):
     """What an environment changes of the limits."""
 
     cpu: t.Quantity | None = Field(None, description="See serve.resources.limits.cpu; null takes it away here.")
-    memory: t.Quantity | None = Field(None, description="See serve.resources.limits.memory.")
+    memory: Memory | None = Field(None, description="See serve.resources.limits.memory.")
 
 
 class ResourcesOverride(Section):

@@ -12,7 +12,7 @@ from generator.config.automation import Notify, Retrain
 from generator.config.callers import CallersGiven
 from generator.config.exposure import Gateway, Ingress
 from generator.config.following import Clusters, Emptyable, Notifications
-from generator.config.observing import Observe
+from generator.config.observing import Observing
 from generator.config.pull_secret import PullSecrets
 from generator.config.rate_limit import RateLimited
 from generator.config.resources import Resources, ResourcesOverride
@@ -231,7 +231,7 @@ class Environment(Section):
     )
     approval: bool = Field(False, description="A person approves before a promotion.")
     rollback_on_failure: bool = Field(False, description="Roll back when the rollout fails; needs `observe`.")
-    observe: Literal["none"] | Observe | None = Field(None, description="See deploy.observe.")
+    observe: Observing | None = Field(None, description="See deploy.observe.")
     clusters: Clusters = Field({}, description="Where it runs, by name; default: where the reconciler runs.")
     serve: ServeOverride = Field(
         default_factory=ServeOverride.model_construct, description="What differs here from `serve`."
@@ -249,7 +249,7 @@ class Deploy(Section):
         None, description="The branch there, where `repository` is another one; default: `repository.branch`."
     )
     push: Push = Field(default_factory=Push.model_construct, description="How commits are pushed.")
-    observe: Literal["none"] | Observe = Field("none", description="How a workflow watches a rollout.")
+    observe: Observing = Field("none", description="How a workflow watches a rollout.")
     notifications: Notifications = Field(
         {}, description="Whom the reconciler tells: Argo CD's service and recipient, or Flux's Provider."
     )

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from generator.config.alerts import Alerts
 from generator.config.callers import Callers
 from generator.config.ecr import ecr_of
+from generator.config.exposure import own_host
 from generator.config.schema import ModelFile, Serve, ServeOverride
+from generator.quantity import amount
 from generator.yamlio import Path_
 
 WAITING = 1024  # requests that a worker lets wait (inference/settings.py)
@@ -22,6 +24,8 @@ def serving_problems(config: ModelFile) -> Iterator[tuple[Path_, str]]:
     yield from _alerting(config)
     yield from _pulling(config)
     yield from _queueing(config)
+    yield from dict(_lengthy(config)).items()
+    yield from dict(_without_a_request(config)).items()
     for path, serve in places:
         if serve.pull_secret is None:
             continue
@@ -54,6 +58,36 @@ def _queueing(config: ModelFile) -> Iterator[tuple[Path_, str]]:
         if queue is not None and queue >= most:
             message = f"alerts.queue is {queue}, and a pod refuses what is more than {most}: give less"
             yield path, message
+
+
+def _lengthy(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """Hosts that are too long for the DNS with the names in them, at the key that says them."""
+    for environment, own in _environments(config).items():
+        for way in ("ingress", "gateway"):
+            given = way in own.model_fields_set
+            exposed = getattr(own if given else config.serve, way)
+            host = own_host(exposed.host, config.name, environment) if exposed else ""
+            if len(host) > 253 or any(len(label) > 63 for label in host.split(".")):
+                place: Path_ = ("deploy", "environments", environment) if given else ()
+                message = f"host is {host} in {environment}: at most 63 characters between dots and 253 in all fit"
+                yield (*place, "serve", way, "host"), message
+
+
+def _without_a_request(config: ModelFile) -> Iterator[tuple[Path_, str]]:
+    """CPU of which an autoscaler is to take a share, and none is requested."""
+    for environment, own in _environments(config).items():
+        scaling = own.autoscaling if "autoscaling" in own.model_fields_set else config.serve.autoscaling
+        given = own.resources.requests.cpu if own.resources else None
+        if scaling and scaling.cpu and not amount(given or config.serve.resources.requests.cpu):
+            place: Path_ = ("deploy", "environments", environment) if given else ()
+            message = "autoscaling.cpu is in percent of this: request more than 0, or leave autoscaling.cpu empty"
+            yield (*place, "serve", "resources", "requests", "cpu"), message
+
+
+def _environments(config: ModelFile) -> dict[str, ServeOverride]:
+    """What each environment changes; without any there is one, which changes nothing."""
+    found = {name: settings.serve for name, settings in config.deploy.environments.items()}
+    return found or {"production": ServeOverride.model_construct()}
 
 
 def _pulling(config: ModelFile) -> Iterator[tuple[Path_, str]]:

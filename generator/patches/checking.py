@@ -123,7 +123,8 @@ class _Looked:
                 found.append(self._refused(patch, applied, before, str(error)))
                 continue
             if patch.target is not None and not self.trial.selects(applied, patch.target):
-                if not self._is_later(patch.target.get("kind")):
+                later = any(_may_be_meant(kind, patch.target) for kind in WITH_A_RELEASE)
+                if not later or self._is_released():
                     found.append(_selects_nothing(patch, before))
                 continue
             found += silent_problems(patch, before, after)
@@ -131,13 +132,13 @@ class _Looked:
             applied.append(patch.entry)
         return found or self._whole(text)
 
-    def _is_later(self, kind: object) -> bool:
-        """Whether the overlay gets objects of that kind with its first release."""
+    def _is_released(self) -> bool:
+        """Whether the overlay has all that comes with its first release."""
         shown = f"{self.overlay.path}/release.yaml"
         ledger = self.trial.top / shown
-        if kind not in WITH_A_RELEASE or not ledger.is_file():
-            return False
-        return read_ledger(ledger.read_text(encoding="utf-8", errors="replace"), shown).current is None
+        if not ledger.is_file():
+            return True
+        return read_ledger(ledger.read_text(encoding="utf-8", errors="replace"), shown).current is not None
 
     def _refused(self, patch: Patch, applied: list[Object], before: list[Object], reason: str) -> Problem:
         for count, part in enumerate(patch.parts, start=1):
@@ -145,7 +146,7 @@ class _Looked:
                 self.trial.rendered([*applied, patch.upto(count)])
             except GeneratorError as error:
                 kind = part.data.get("kind")
-                if self._is_later(kind):
+                if isinstance(kind, str) and kind in WITH_A_RELEASE and not self._is_released():
                     return part.problem(("kind",), f"there is no {kind} before the first release: {LATER}")
                 return _refused_part(part, before, str(error))
         return patch.problem(
@@ -171,17 +172,44 @@ class _Looked:
         ]
 
 
+def _may_be_meant(kind: str, target: Object) -> bool:
+    """Whether `target` may select the object of a kind that comes with a release; its labels are not looked at.
+
+    As kustomize does: by expressions that match the whole, and with `default` for an object of no namespace.
+    """
+    group, _, version = WITH_A_RELEASE[kind].rpartition("/")
+    own = {"group": group, "version": version, "kind": kind, "name": "inference", "namespace": "default"}
+    try:
+        return all(re.fullmatch(str(target[key] or ".*"), text) for key, text in own.items() if key in target)
+    except re.error:
+        return False
+
+
 def _refused_part(part: Part, before: list[Object], reason: str) -> Problem:
     if part.is_operation:
         return _refused_operation(part, reason)
-    kind, metadata = part.data.get("kind"), part.data.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
     if "no resource matches" in reason or "no matches for Id" in reason:
-        message = (
-            f"there is no {kind} {name} to patch; {_there_are(before)}. Name one of them, or remove the patch"
-        )
-        return part.problem(("metadata", "name"), message)
+        return _matches_none(part, before)
     return part.problem((), f"kustomize refuses this patch: {reason}")
+
+
+def _matches_none(part: Part, before: list[Object]) -> Problem:
+    """Why a strategic merge finds no object: where there is one of its kind and name, something else differs."""
+    kind, metadata = part.data.get("kind"), part.data.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name = metadata.get("name")
+    if str(kind).endswith("List") and "items" in part.data:
+        message = f"an item of this {kind} has no object to patch: write each as a document of its own"
+        return part.problem(("kind",), message)
+    for item in (item for item in before if (item["kind"], item["metadata"]["name"]) == (kind, name)):
+        version, space = item["apiVersion"], item["metadata"].get("namespace")
+        if version != part.data.get("apiVersion"):
+            return part.problem(("apiVersion",), f"the apiVersion of {kind} {name} is {version}: write that")
+        own = f"the namespace of {kind} {name} is {space}: write that"
+        message = own if space else f"leave namespace out: the overlay gives {kind} {name} its own later"
+        return part.problem(("metadata", "namespace"), message)
+    message = f"there is no {kind} {name} to patch; {_there_are(before)}. Name one of them, or remove the patch"
+    return part.problem(("metadata", "name"), message)
 
 
 def _refused_operation(part: Part, reason: str) -> Problem:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from generator.errors import InvalidInput, Problem
+from generator.patches.scalars import values_of
 from generator.yamlio import Document, Path_, parse_all
 
 FOLDER = "patches"
@@ -63,7 +63,7 @@ class Patch:
 
 
 def _json(value: Any) -> str:
-    """YAML, too. Text is what a date is to kustomize, as to JSON."""
+    """YAML, too; `!!binary` and the like are text."""
     return json.dumps(value, default=str)
 
 
@@ -90,7 +90,7 @@ def mentions(overlay: Path) -> bool:
 def kustomization(overlay: Path, shown: str) -> Document | None:
     """The overlay's kustomization.yaml; None where there is none that kustomize could read either."""
     file = overlay / "kustomization.yaml"
-    documents = _read(_text(file), f"{shown}/{file.name}") if file.is_file() else []
+    documents = _read(_text(file), f"{shown}/{file.name}", patch=False) if file.is_file() else []
     return documents[0] if documents and isinstance(documents[0].data, dict) else None
 
 
@@ -176,13 +176,14 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace")
 
 
-def _read(text: str, shown: str) -> list[Document]:
-    """Strictly, for the places; what only kustomize takes (an anchor) as it means it, without places."""
+def _read(text: str, shown: str, *, patch: bool = True) -> list[Document]:
+    """What kustomize reads, with the places of a strict parse; what only kustomize takes (an anchor) has none."""
     try:
-        return parse_all(text, shown)
-    except InvalidInput:
-        pass
-    try:
-        return [Document(shown, data, {}, {(): (1, 1)}) for data in YAML(typ="safe", pure=True).load_all(text)]
+        values = values_of(text, patch=patch)
     except (YAMLError, ValueError):
         return []
+    try:
+        placed = [document for document in parse_all(text, shown) if document.data is not None]
+    except InvalidInput:
+        placed = [Document(shown, None, {}, {(): (1, 1)}) for _ in values]
+    return [replace(document, data=data) for document, data in zip(placed, values, strict=True)]

@@ -16,8 +16,13 @@ from generator.plan.startup import startup_values
 from generator.plan.variables import variables_shown
 
 COMPONENTS = "k8s/components"
-# What an overlay has only with a release in it: rules and autoscalers for pods that there are.
-WITH_A_RELEASE = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "PrometheusRule", "ScaledObject")
+# What an overlay has only with a release in it, by kind: rules and autoscalers for pods that there are.
+WITH_A_RELEASE = {
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "PodDisruptionBudget": "policy/v1",
+    "PrometheusRule": "monitoring.coreos.com/v1",
+    "ScaledObject": "keda.sh/v1alpha1",
+}
 KEYS_FOLDER = "/etc/tagship/api-keys"
 
 

@@ -142,6 +142,24 @@ def test_a_training_role_is_one_of_its_own(tmp_path: Path, registry: str, messag
         ("gate: {champion: {metric: f1}}", "champion's metric needs a threshold"),
         ("deploy: {environments: {}}", "name at least one environment"),
         ("serve: {resources: {requests: {memory: 2Gi}}}", "requests.memory 2Gi is more than limits.memory 1Gi"),
+        (
+            "serve: {resources: {requests: {memory: 512m}}}",
+            "serve.resources.requests.memory is in thousandths of a byte: write 512Mi",
+        ),
+        (
+            "serve: {resources: {limits: {memory: 1024m}}}",
+            "limits.memory is in thousandths of a byte: write 1024Mi",
+        ),
+        (
+            "serve: {resources: {requests: {memory: 15Mi}}}",
+            "requests.memory is less than 16Mi: write a size such as",
+        ),
+        ("serve: {resources: {limits: {memory: '512'}}}", "serve.resources.limits.memory is less than 16Mi"),
+        (
+            "deploy: {environments: {a: {serve: {resources: {requests: {memory: '0'}}}}}}",
+            "deploy.environments.a.serve.resources.requests.memory is less than 16Mi",
+        ),
+        ("serve: {resources: {limits: {memory: 1x}}}", "memory must be a size from 16Mi, such as 512Mi or 2Gi"),
         ("tracking: {uri: 'https://me:secret@x.example.com'}", "without user, password or query"),
         ("serve: {api_keys: }", "serve.api_keys is empty: give it a value, or leave the key out"),
         ("serve: {api_keys: My_Keys}", "serve.api_keys must be the name of a Kubernetes Secret"),
@@ -168,6 +186,35 @@ def test_contradictions(tmp_path: Path, more: str, message: str) -> None:
         write(tmp_path, model_yaml(more + "\n"))
     assert message in str(refused.value)
     assert "model.yaml:5:" in str(refused.value)
+
+
+NO_CPU = "resources: {requests: {cpu: 0m}}"
+
+
+@pytest.mark.parametrize(
+    ("serve", "environments", "places"),
+    [
+        (f"{NO_CPU}, autoscaling: {{}}", "{}", ["5:32"]),
+        (f"{NO_CPU}, autoscaling: {{cpu: , memory: 80}}", "{}", []),
+        (NO_CPU, "{a: , b: }", []),
+        (NO_CPU, "{a: , b: {serve: {autoscaling: {}}}, c: {serve: {autoscaling: {}}}}", ["5:32"]),
+        ("autoscaling: {}", f"{{a: , b: {{serve: {{{NO_CPU}}}}}}}", ["6:65"]),
+        ("autoscaling: {}", f"{{a: , b: {{serve: {{{NO_CPU}, autoscaling: }}}}}}", []),
+        (f"{NO_CPU}, autoscaling: {{}}", f"{{a: {{serve: {{{NO_CPU.replace('0m', '1m')}}}}}}}", []),
+    ],
+)
+def test_a_share_of_no_cpu_decides_nothing(
+    tmp_path: Path, serve: str, environments: str, places: list[str]
+) -> None:
+    deploy = f"deploy: {{environments: {environments}}}\n" if environments != "{}" else ""
+    text = model_yaml(f"serve: {{{serve}}}\n{deploy}")
+    if not places:
+        write(tmp_path, text)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, text)
+    why = "autoscaling.cpu is in percent of this: request more than 0, or leave autoscaling.cpu empty"
+    assert str(refused.value).splitlines() == [f"model.yaml:{place}: {why}" for place in places]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +259,46 @@ def test_a_host_has_places_for_the_model_and_the_environment(tmp_path: Path) -> 
             f"{model.name}.staging.example.com",
             f"{model.name}.live.example.com",
         ]
+
+
+LABEL = "{name}-{environment}-" + "x" * 50  # with churn and a: 58
+HTTP_ROUTE = "name: public, namespace: infra"
+
+
+@pytest.mark.parametrize(
+    ("serve", "environments", "place", "host"),
+    [
+        (f"ingress: {{host: '{LABEL}.example.com'}}", "", "5:19", f"churn-production-{'x' * 50}.example.com"),
+        (f"gateway: {{host: 'a.{LABEL}.b', {HTTP_ROUTE}}}", "", "5:19", f"a.churn-production-{'x' * 50}.b"),
+        (f"ingress: {{host: '{LABEL}.b'}}", "{a: , longer: , longest: }", "5:19", f"churn-longest-{'x' * 50}.b"),
+        (
+            "ingress: {host: '{environment}.b'}",
+            f"{{a: , longest: {{serve: {{ingress: {{host: '{LABEL}.b'}}}}}}}}",
+            "6:58",
+            f"churn-longest-{'x' * 50}.b",
+        ),
+        (f"ingress: {{host: '{LABEL}.b'}}", "{a: , longest: {serve: {ingress: }}}", "", ""),
+        (
+            f"ingress: {{host: '{'.'.join(['{environment}'] * 17)}'}}",
+            "{b: , fifteen-letters: }",
+            "5:19",
+            ".".join(["fifteen-letters"] * 17),
+        ),
+    ],
+)
+def test_a_host_is_not_too_long_with_the_names_in_it(
+    tmp_path: Path, serve: str, environments: str, place: str, host: str
+) -> None:
+    text = model_yaml(
+        f"serve: {{{serve}}}\n" + (f"deploy: {{environments: {environments}}}\n" if environments else "")
+    )
+    if not place:
+        write(tmp_path, text)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        write(tmp_path, text)
+    (said,) = str(refused.value).splitlines()
+    assert said.startswith(f"model.yaml:{place}: host is {host} in ")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,35 @@ def test_there_what_nobody_would_see_is_refused(tmp_path: Path, keys: str, place
     assert str(refused.value) == f"model.yaml:{place}: {why}: leave {key} out here"
 
 
+@pytest.mark.parametrize(
+    ("value", "place", "said"),
+    [
+        ("{kubeconfig: K, timeout: 5m}", 44, "timeout must be a whole number"),
+        ("{kubeconfig: GITHUB_TOKEN}", 32, "kubeconfig must be the name of a GitHub secret"),
+        ("{}", 19, "is wrong: give either eks and role, or kubeconfig"),
+        ("off", 19, "must be none, or a mapping with eks and role, or with kubeconfig"),
+        ("5", 19, "must be none, or a mapping"),
+        ("[none]", 19, "must be none, or a mapping"),
+    ],
+)
+def test_what_is_wrong_is_told_alone(tmp_path: Path, value: str, place: int, said: str) -> None:
+    """Not also that a mapping is not `none`."""
+    for before, after in (("", ""), ("environments: {live: {", "}}")):
+        with pytest.raises(InvalidInput) as refused:
+            write(tmp_path, model_yaml(f"deploy: {{{before}observe: {value}{after}}}\n"))
+        (line,) = str(refused.value).splitlines()
+        assert line.startswith(f"model.yaml:5:{place + len(before)}: deploy.")
+        assert said in line
+
+
+def test_an_environment_s_own_may_be_empty_and_the_shared_one_not(tmp_path: Path) -> None:
+    text = "deploy: {observe: {kubeconfig: K}, environments: {a: {observe: }, b: {observe: none}}}\n"
+    targets = write(tmp_path, model_yaml(text)).model(None).targets
+    assert [target.observe is None for target in targets] == [False, True]
+    with pytest.raises(InvalidInput, match="deploy.observe must be none, or a mapping"):
+        write(tmp_path, model_yaml("deploy: {observe: }\n"))
+
+
 LOADS = Entry(
     version="1.0.0",
     digest="sha256:" + "a" * 64,

@@ -103,10 +103,16 @@ BROKEN = """\
 OTHER = (
     "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: inference}\nspec: {template: {spec: {containers: ["
 )
+OTHER_KIND = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: inference}}"
 # By a name for the file: its text, where it is wrong, what is said.
 CASES = {
     "renamed": (SIDECAR.replace("name: inference", "name: churn-inference"), "4:9", "there is no Deployment churn-inference to patch; there are: Deployment inference, "),
     "kind": (SIDECAR.replace("Deployment", "StatefulSet"), "4:9", "there is no StatefulSet inference"),
+    "old": (SIDECAR.replace("apps/v1", "apps/v1beta1"), "1:13", "the apiVersion of Deployment inference is apps/v1: write that"),
+    "unversioned": (SIDECAR.replace("apiVersion: apps/v1\n", ""), "1:1", "the apiVersion of Deployment inference is apps/v1"),
+    "namespace": (SIDECAR.replace("  name: inference", "  namespace: churn\n  name: inference"), "4:14", "leave namespace out: the overlay gives Deployment inference its own later"),
+    "list": (f"apiVersion: v1\nkind: List\nitems: [{OTHER_KIND}]\n", "2:7", "an item of this List has no object to patch: write each as a document of its own"),
+    "odd": ("apiVersion: v1\nkind: [List]\nmetadata: {name: x}\n", "1:1", "kustomize refuses this patch"),
     "container": (SIDECAR.replace("name: server", "name: app"), "9:17", "there is no container app, so this adds one, without an image; there is: server."),
     "delete": (SIDECAR.replace('value: "1048576"', "$patch: delete"), "11:15", "deletes nothing: env has none with name TAGSHIP_MAX_BODY_BYTES"),
     "second": (f"{SIDECAR}---\n{SIDECAR.replace('name: inference', 'name: gone')}", "19:9", "there is no Deployment gone"),
@@ -178,6 +184,20 @@ def test_a_target_that_selects_nothing_is_not_skipped_silently(root: Path, text:
     )
 
 
+def test_an_object_in_a_namespace_of_its_own_is_named_with_it(root: Path) -> None:
+    (root / OVERLAY / "own.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, namespace: infra}\n"
+    )
+    path = root / OVERLAY / "kustomization.yaml"
+    path.write_text(path.read_text().replace("resources:\n", "resources:\n  - own.yaml\n"))
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, namespace: infra}\ndata: {a: b}\n"
+    patch(root, MINE, mine=text)
+    assert said(root) == []
+    (root / OVERLAY / "patches/mine.yaml").write_text(text.replace("infra", "shop"))
+    (line,) = said(root)
+    assert line == f"{OVERLAY}/patches/mine.yaml:3:34: the namespace of ConfigMap own is infra: write that"
+
+
 AUTOSCALED = "serve: {autoscaling: {}, monitoring: true}\n"
 SLOWLY = """\
 - {op: replace, path: /spec/behavior/scaleDown/stabilizationWindowSeconds, value: 900}
@@ -196,6 +216,30 @@ def test_a_target_that_comes_with_the_first_release_waits_for_it(tmp_path: Path)
     )
     (problem,) = said(root)
     assert problem.startswith(f"{OVERLAY}/patches/mine.yaml:2:"), "with the release it is looked at"
+
+
+# What selects something with the first release, and what never will.
+LATER_TARGETS = (
+    "group: autoscaling", "kind: HorizontalPodAutoscaler|PodDisruptionBudget", "kind: Prom.*, version: v.",
+    "kind: HorizontalPodAutoscaler, name: ^inf.*$, namespace: default",
+    "kind: PodDisruptionBudget, labelSelector: app.kubernetes.io/name=inference", "group: policy, kind: ''",
+)  # fmt: skip
+NEVER = (
+    "group: auto", "kind: PodDisruption", "kind: horizontalpodautoscaler", "kind: HorizontalPodAutoscaler, name: nope",
+    "kind: HorizontalPodAutoscaler, version: v1", "kind: '\\pN'", "kind: PodDisruptionBudget, namespace: churn",
+)  # fmt: skip
+
+
+def test_targets_are_matched_as_kustomize_matches_them(tmp_path: Path) -> None:
+    """Before the first release those are told that select nothing after it, and no other."""
+    root = made(tmp_path, AUTOSCALED)
+    listing = "".join(f"  - {{path: patches/mine.yaml, target: {{{one}}}}}\n" for one in (*LATER_TARGETS, *NEVER))
+    patch(root, listing, mine="- {op: add, path: /metadata/annotations/x, value: y}\n")
+    places = [f"{OVERLAY}/kustomization.yaml:{38 + len(LATER_TARGETS) + i}:" for i in range(len(NEVER))]
+    for _ in range(2):
+        found = [line for line in said(root) if "selects no object" in line]
+        assert [line[: len(places[0])] for line in found] == places, found
+        release_all(root)
 
 
 @pytest.mark.parametrize("ledger", [None, "current: {\n"])
@@ -227,15 +271,17 @@ def test_a_merge_without_a_target_cannot_wait_for_the_first_release(tmp_path: Pa
 
 def test_what_comes_with_the_first_release_is_known(tmp_path: Path) -> None:
     keda = "requests: {per_second: 5, through: keda, prometheus: 'http://p:9090'}"
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for name, scaling in (("hpa", "{}"), ("keda", f"{{{keda}}}")):
         (folder := tmp_path / name).mkdir()
         root = made(folder, f"serve: {{autoscaling: {scaling}, monitoring: true}}\n")
         model = load(root).model(None)
         before = {item["kind"] for item in build(root, model, "production")}
         release_all(root)
-        found |= {item["kind"] for item in build(root, model, "production")} - before
-    assert found == set(WITH_A_RELEASE)
+        new = [item for item in build(root, model, "production") if item["kind"] not in before]
+        assert {item["metadata"]["name"] for item in new} == {"churn-inference"}, "of the base's name, inference"
+        found |= {(item["kind"], item["apiVersion"]) for item in new}
+    assert found == set(WITH_A_RELEASE.items())
 
 
 def test_a_patch_within_the_kustomization_has_its_own_lines_there(root: Path) -> None:
