@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 
 from generator.adapters.shell import MissingProgram, ProcessFailed, run
 from generator.errors import GeneratorError
+
+
+class _Values(SafeConstructor):
+    """ruamel's, which knows no plain `=`."""
+
+
+_Values.add_constructor("tag:yaml.org,2002:value", SafeConstructor.construct_yaml_str)
 
 
 class Kustomize:
@@ -21,7 +29,9 @@ class Kustomize:
         except ProcessFailed as error:
             reason = error.stderr.strip().removeprefix("Error: ")
             raise GeneratorError(f"kustomize cannot render {overlay}: {reason}") from error
-        return [dict(item) for item in YAML(typ="safe", pure=True).load_all(text) if item]
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Values
+        return [dict(item) for item in yaml.load_all(text) if item]
 
 
 def installed() -> bool:

@@ -107,14 +107,19 @@ def not_released(model: Model, version: Version, needs: Needs, where: Where, led
     return News("\n".join(lines), (state,))
 
 
-def superseded(model: Model, version: str, head: Ledger, where: Where) -> News:
-    """What was released or promoted, and is not what `head` names any more: no success, whoever saw it serve."""
+def superseded(model: Model, version: str, head: Ledger, where: Where, notes: Notes | None = None) -> News:
+    """What was released or promoted, and is not what `head` names any more: no success, whoever saw it serve.
+
+    Its `notes` it keeps, unless it was rejected.
+    """
     now = head.current.version if head.current else "nothing"
     lines = [f":fast_forward: {escaped(model.name)} {version} in {head.environment} was superseded by {now}"]
     why = next((item.reason for item in head.rejected if item.version == version), None)
     if why is not None:
         lines.append(f"it was rejected: {escaped(why)}")
-    return News("\n".join(filter(None, [*lines, link(where.run, "the run")])))
+    return News(
+        "\n".join(filter(None, [*lines, link(where.run, "the run")])), notes=None if why is not None else notes
+    )
 
 
 def changed(model: Model, outcome: Outcome, where: Where, head: Ledger | None) -> News:

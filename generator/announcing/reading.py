@@ -43,10 +43,10 @@ def release_news(release: Release, needs: Needs, where: Where) -> News:
             f"deploy.json names commit {deployed.overlay_commit[:12]}, whose ledger does not say that "
             f"{release.version} runs as {deployed.digest}; the artifact is refused"
         )
-    if head and not head.names(entry.digest):
-        return superseded(model, entry.version, head, where)
     before = ledger.history[0] if ledger.history else None
     notes = notes_of(model, entry, before, deployed, where)
+    if head and not head.names(entry.digest):
+        return superseded(model, entry.version, head, where, notes)
     return released(model, entry, before, notes, where, f"{seen.state}: {seen.detail}")
 
 

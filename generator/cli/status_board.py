@@ -43,6 +43,7 @@ def board(rows: Sequence[Standing], at: datetime, console: Console, *, height: i
     left = Counter(row.state for number, row in enumerate(rows) if number not in kept)
     counted = _list([f"{left[state]} {state}" for state in sorted(left, key=_rank)])
     more = wrapped(f"and {left.total()} more: {counted}") if left else []
+    more = more if len(more) < 2 else wrapped(f"and {left.total()} more")
     return Text("\n").join([*head, *chain.from_iterable(blocks[number] for number in sorted(kept)), *more])
 
 

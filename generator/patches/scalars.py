@@ -15,6 +15,7 @@ def _forms(*words: str) -> set[str]:
 
 
 _TRUE, _FALSE = _forms("true"), _forms("false")
+_OTHERWISE = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?|true|false")  # which only a tag makes text
 _YES, _NO = _forms("y", "yes", "on"), _forms("n", "no", "off")
 
 
@@ -34,7 +35,8 @@ class _OfPatch(_Values):
 
 def _scalar(values: _Values, node: ScalarNode) -> Any:
     text = str(node.value)
-    if node.style:  # in quotes, or a block
+    tagged = str(node.tag).rpartition(":")[2]
+    if tagged == "str" and (node.style or _OTHERWISE.fullmatch(text)):  # in quotes, a block, or by its tag
         return text
     if text in _TRUE | _FALSE:
         return text in _TRUE
@@ -52,7 +54,7 @@ def _scalar(values: _Values, node: ScalarNode) -> Any:
     return text  # a date, too: JSON has none
 
 
-for _kind in ("str", "int", "float", "bool", "timestamp"):
+for _kind in ("str", "int", "float", "bool", "timestamp", "value"):
     _Values.add_constructor(f"tag:yaml.org,2002:{_kind}", _scalar)
 
 

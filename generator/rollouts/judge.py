@@ -27,7 +27,7 @@ class Seen:
     state: State
     detail: str
     failure: Failure | None = None
-    complete: bool = False  # the rollout was over: a drain or scaling takes pods, too
+    complete: bool = False  # the rollout was over, and pods serve still: a drain or scaling takes some, too
 
 
 def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
@@ -46,7 +46,7 @@ def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
     if seen.replica_set is None or len(ready) < wanted or seen.old_pods:
         leaving = f", {len(seen.old_pods)} of an earlier revision" if seen.old_pods else ""
         judged = _or_failed(found, State.ROLLING, f"{len(ready)} of {wanted} pods ready{leaving}")
-        complete = seen.arrived and seen.replica_set is not None and not seen.old_pods
+        complete = seen.arrived and bool(ready) and seen.replica_set is not None and not seen.old_pods
         return replace(judged, complete=complete and judged.state is State.ROLLING)
     if not wanted:
         return Seen(State.WAITING, "the Deployment asks for no pods", complete=seen.arrived)

@@ -16,7 +16,7 @@ WRITTEN = (
     "0444", "-0444", "0444_4", "0o444", "08", "089", "00", "0x1F", "0X1f", "0b11", "-0b1", "0o17", "1_000", "_1", "+5",
     "yes", "Yes", "YES", "yEs", "y", "N", "no", "on", "off", "True", "FALSE", "~", "null",
     "1.0", "1.", ".5", "+.5", "010.5", "1e3", "1E+3", "1_000.5",
-    "1:30", "190:20:30.15", "2026-01-01", "2026-01-01T00:00:00Z", '"0444"', "'yes'", "text",
+    "1:30", "190:20:30.15", "2026-01-01", "2026-01-01T00:00:00Z", '"0444"', "'yes'", "text", "=",
 )  # fmt: skip
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: inference}\nspec: {}\n"
 
@@ -59,6 +59,16 @@ def test_a_kustomization_s_yes_is_true(tmp_path: Path) -> None:
 def test_a_block_and_a_date_are_text(text: str) -> None:
     (value,) = values_of(text, patch=True)
     assert isinstance(value, str)
+
+
+def test_a_tag_goes_before_what_a_value_looks_like(tmp_path: Path) -> None:
+    parts.need_kustomize()
+    for number, value in enumerate(("!!str 5", "!!str 1.5", "!!str true", "!!int '3'", "!!int 3")):
+        text = f"- {{op: add, path: /spec/a, value: {value}}}\n"
+        (ours,) = values_of(text, patch=True)
+        assert built(tmp_path / f"ours{number}", json.dumps(ours)) == built(tmp_path / f"theirs{number}", text), (
+            value
+        )
 
 
 def test_an_empty_document_is_none() -> None:

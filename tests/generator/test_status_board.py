@@ -108,6 +108,15 @@ def test_what_does_not_fit_is_counted_and_what_failed_is_not_among_it() -> None:
         assert lines[-1] == f"and {left} more: {left} deployed"
 
 
+def test_the_count_of_the_rest_takes_one_line() -> None:
+    states = (State.UNSEEN, State.TRAINING, State.DEPLOYING, State.DEPLOYED, State.EMPTY)
+    many = [replace(DEPLOYED, model=f"model-{number}", state=states[number % 5]) for number in range(20)]
+    for width in (30, 50):
+        lines = shown(many, width, 25)
+        assert len(lines) <= 25
+        assert lines[-1].startswith("and ")
+
+
 def test_failures_that_do_not_fit_are_counted_first() -> None:
     many = [DEPLOYED, *(replace(FAILED, model=f"model-{number}") for number in range(9))]
     assert shown(many, 140, 6)[-1] == "and 8 more: 7 failed, 1 deployed"

@@ -335,6 +335,8 @@ def test_a_pod_that_comes_again_after_the_rollout_deploys_nothing(place: Place, 
     assert place.seen(github=github).detail == "1.0.0 is deployed meanwhile, 1 of 2 pods ready"
     place.cluster.pods.append(pod("old", digest("b"), owner="old"))
     assert place.seen().state is State.DEPLOYING, "pods of another release are left"
+    place.cluster.pods = [pod("one", None, state={"waiting": {"reason": "ContainerCreating"}})]
+    assert place.seen().state is State.DEPLOYING, "nothing serves"
 
 
 def test_a_deployment_that_was_scaled_to_nothing_does_not_deploy_for_ever(place: Place) -> None:
