@@ -31,7 +31,10 @@ class Kustomize:
             raise GeneratorError(f"kustomize cannot render {overlay}: {reason}") from error
         yaml = YAML(typ="safe", pure=True)
         yaml.Constructor = _Values
-        return [dict(item) for item in yaml.load_all(text) if item]
+        try:
+            return [dict(item) for item in yaml.load_all(text) if item]
+        except RecursionError as error:
+            raise GeneratorError(f"kustomize renders {overlay} to what is nested too deeply: undo it") from error
 
 
 def installed() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -65,4 +66,9 @@ def values_of(text: str, *, patch: bool) -> list[Any]:
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _OfPatch if patch else _Values
-    return [value for value in yaml.load_all(text) if value is not None]
+    try:
+        values = [value for value in yaml.load_all(text) if value is not None]
+        json.dumps(values)
+    except (TypeError, RecursionError) as error:
+        raise ValueError("it is nested too deeply, or has a key that JSON cannot have") from error
+    return values

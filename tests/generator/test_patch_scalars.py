@@ -103,3 +103,12 @@ def test_places_are_kept_where_a_document_is_empty(tmp_path: Path) -> None:
     patch(root, MINE, mine=f"# first\n---\n---\n{DEPLOYMENT.replace('inference', 'gone')}")
     (line,) = said(root)
     assert line.startswith(f"{OVERLAY}/patches/mine.yaml:6:18: there is no Deployment gone")
+
+
+@pytest.mark.parametrize("value", ["{? [1, 2] : 3}", "[" * 3000 + "]" * 3000], ids=["a key", "depth"])
+def test_what_no_json_can_be_is_kustomize_s_to_refuse(tmp_path: Path, value: str) -> None:
+    root = made(tmp_path)
+    patch(root, TARGETED, mine=f"- {{op: add, path: /metadata/annotations, value: {value}}}\n")
+    (line,) = said(root)
+    assert line.startswith(f"{OVERLAY}/kustomization.yaml:")
+    assert "kustomize refuses this patch" in line
