@@ -105,10 +105,19 @@ def test_places_are_kept_where_a_document_is_empty(tmp_path: Path) -> None:
     assert line.startswith(f"{OVERLAY}/patches/mine.yaml:6:18: there is no Deployment gone")
 
 
-@pytest.mark.parametrize("value", ["{? [1, 2] : 3}", "[" * 3000 + "]" * 3000], ids=["a key", "depth"])
-def test_what_no_json_can_be_is_kustomize_s_to_refuse(tmp_path: Path, value: str) -> None:
+def test_what_no_json_can_be_is_kustomize_s_to_refuse(tmp_path: Path) -> None:
     root = made(tmp_path)
-    patch(root, TARGETED, mine=f"- {{op: add, path: /metadata/annotations, value: {value}}}\n")
+    patch(root, TARGETED, mine="- {op: add, path: /metadata/annotations, value: {? [1, 2] : 3}}\n")
     (line,) = said(root)
     assert line.startswith(f"{OVERLAY}/kustomization.yaml:")
     assert "kustomize refuses this patch" in line
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 3000 + "]" * 3000, "{a: " * 3000 + "1" + "}" * 3000], ids=["lists", "mappings"]
+)
+def test_depth_ends_in_no_traceback(tmp_path: Path, value: str) -> None:
+    """Whether kustomize takes it hangs on its version."""
+    root = made(tmp_path)
+    patch(root, TARGETED, mine=f"- {{op: add, path: /metadata/annotations, value: {value}}}\n")
+    assert all(line.startswith(f"{OVERLAY}/kustomization.yaml:") for line in said(root))
