@@ -112,14 +112,18 @@ def superseded(model: Model, version: str, head: Ledger, where: Where, notes: No
 
     Its `notes` it keeps, unless it was rejected.
     """
-    now = head.current.version if head.current else "nothing"
-    lines = [f":fast_forward: {escaped(model.name)} {version} in {head.environment} was superseded by {now}"]
+    what = f"{escaped(model.name)} {version} in {head.environment}"
+    lines = [f":fast_forward: {what} was superseded by {_current(head)}"]
     why = next((item.reason for item in head.rejected if item.version == version), None)
     if why is not None:
         lines.append(f"it was rejected: {escaped(why)}")
     return News(
         "\n".join(filter(None, [*lines, link(where.run, "the run")])), notes=None if why is not None else notes
     )
+
+
+def _current(head: Ledger) -> str:
+    return head.current.version if head.current else "nothing"
 
 
 def changed(model: Model, outcome: Outcome, where: Where, head: Ledger | None) -> News:
@@ -136,10 +140,10 @@ def changed(model: Model, outcome: Outcome, where: Where, head: Ledger | None) -
     if outcome.what == "proposed":
         waits = link(outcome.url or "", "its pull request")
         return News(f":hourglass: {what} waits for {outcome.environment}: {waits}\n{by}")
-    over = head is not None and not head.names(outcome.digest)
+    other = head if head and not head.names(outcome.digest) else None
     if outcome.what == "promoted":
-        if head and over:
-            return superseded(model, outcome.version, head, where)
+        if other:
+            return superseded(model, outcome.version, other, where)
         state = Deployed(tag, environment, "success", f"{outcome.version} was promoted")
         before = f", where {outcome.before} ran" if outcome.before else ""
         return News(f":arrow_up: {what} is promoted to {outcome.environment}{before}\n{commit}, {by}", (state,))
@@ -153,9 +157,8 @@ def changed(model: Model, outcome: Outcome, where: Where, head: Ledger | None) -
         f":rewind: {escaped(model.name)} in {outcome.environment} is rolled back from {outcome.before} to "
         f"{outcome.version}: {escaped(reason)}\n{commit}, {by}"
     )
-    if head and over:
-        now = head.current.version if head.current else "nothing"
-        return News(f"{text}\n{now} has come there since", tuple(gone))
+    if other:
+        return News(f"{text}\n{_current(other)} has come there since", tuple(gone))
     return News(text, (*gone, back))
 
 

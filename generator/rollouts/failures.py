@@ -55,7 +55,7 @@ def _creation(seen: Snapshot) -> Iterator[Failure]:
     found = refused(message) or Failure(POLICY, line(message), passing=True)
     # A quota has room again when the pods that this rollout replaces have gone.
     replacing = seen.ending or (not seen.arrived and any(is_ready(pod) for pod in seen.pods))
-    yield replace(found, passing=found.passing or (replacing and "quota" in found.said))
+    yield replace(found, passing=found.passing or (replacing and "quota" in message))
 
 
 def _pods(seen: Snapshot) -> Iterator[Failure]:

@@ -70,6 +70,17 @@ class Told(Stages):
         assert name == "outcome"
         return value
 
+    def promoted_and_taken_back(self, reason: str) -> str:
+        """1.0.0 and 1.1.0 come to production, and 1.1.0 is rolled back; what its promotion handed on."""
+        for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
+            self.release_it(version, digit)
+            ran = generator("promote", "production", cwd=self.root, **self.variables)
+            assert ran.returncode == 0, ran.stderr
+        promoted = self.outcome()
+        ran = generator("rollback", "production", "--reason", reason, cwd=self.root, **self.variables)
+        assert ran.returncode == 0, ran.stderr
+        return promoted
+
     @property
     def states(self) -> dict[str, list[str]]:
         """The states of each deployment."""
@@ -204,13 +215,7 @@ def test_a_rollback_that_was_not_needed_hides_no_release(scene: Told) -> None:
 
 
 def test_a_promotion_that_was_rolled_back_by_its_own_run(scene: Told) -> None:
-    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
-        scene.release_it(version, digit)
-        ran = generator("promote", "production", cwd=scene.root, **scene.variables)
-        assert ran.returncode == 0, ran.stderr
-    promoted = scene.outcome()
-    ran = generator("rollback", "production", "--reason", "the rollout failed", cwd=scene.root, **scene.variables)
-    assert ran.returncode == 0, ran.stderr
+    promoted = scene.promoted_and_taken_back("the rollout failed")
     needs = {
         **handed(promoted, "to-production"),
         "observe-production": {"result": "failure", "outputs": {"state": "failed"}},
@@ -252,13 +257,7 @@ def test_a_release_that_a_newer_one_followed_is_told_as_that(scene: Told) -> Non
 
 def test_a_promotion_that_its_own_run_took_back_is_no_success_when_jobs_run_again(scene: Told) -> None:
     """The second attempt's rollout is superseded, so its rollback is skipped."""
-    for version, digit in (("1.0.0", "a"), ("1.1.0", "b")):
-        scene.release_it(version, digit)
-        ran = generator("promote", "production", cwd=scene.root, **scene.variables)
-        assert ran.returncode == 0, ran.stderr
-    promoted = scene.outcome()
-    ran = generator("rollback", "production", "--reason", "it failed", cwd=scene.root, **scene.variables)
-    assert ran.returncode == 0, ran.stderr
+    promoted = scene.promoted_and_taken_back("it failed")
     needs = {
         **handed(promoted, "to-production", **{"rollback-production": "skipped"}),
         "observe-production": {"result": "success", "outputs": {"state": "superseded"}},
