@@ -268,10 +268,6 @@ PASSING: dict[str, tuple[Callable[[], FakeCluster], Kind]] = {
         kinds.CONFIG_ABSENT,
     ),
     "a quota that counts old pods which end": (lambda: full(pod_that_ends(), arrived=True), kinds.QUOTA),
-    "a quota of many things": (
-        lambda: full(pod_that_ends(), arrived=True, why=f"exceeded quota: small, {'limits.cpu=1,' * 60} pods=2"),
-        kinds.QUOTA,
-    ),
     "a quota that counts an old pod beside a new one": (lambda: full(pod("one", NEW), arrived=False), kinds.QUOTA),
     "a webhook that does not answer": (
         lambda: refused('failed calling webhook "policy.example.com": context deadline exceeded'),
