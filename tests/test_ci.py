@@ -19,7 +19,13 @@ def script(path: Path, body: str) -> None:
 
 
 def run(
-    tmp_path: Path, *, make: str = "true", up: str = "true", down: str = "true", absent: str = ""
+    tmp_path: Path,
+    *,
+    make: str = "true",
+    up: str = "true",
+    down: str = "true",
+    curl: str = "true",
+    absent: str = "",
 ) -> tuple[int, list[str], str]:
     """The exit code, what was called in order, and what was said, with `make` and a test bed that end as told.
 
@@ -31,7 +37,7 @@ def run(
     script(tmp_path / "bin/make", f'echo "make $*${{REQUIRE_E2E:+ with parts}}" >>{calls}; {make}')
     script(tmp_path / "bin/docker", f'echo "docker $1 $2" >>{calls}')
     for name in {*HERE} - {absent}:
-        script(tmp_path / "bin" / name, "true")
+        script(tmp_path / "bin" / name, curl if name == "curl" else "true")
     script(tmp_path / "bin/apt-get", f'echo "apt-get $*" >>{calls}')
     for name in ("bash", "dirname", "tail", "grep", "cat", "sort", "xargs", "find", "id", "df", "sed"):
         (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
@@ -89,5 +95,22 @@ def test_a_failed_check_is_a_failure_and_the_test_bed_comes_down(tmp_path: Path,
 
 
 def test_a_test_bed_that_does_not_come_up_is_a_failure(tmp_path: Path) -> None:
-    code, calls, _ = run(tmp_path, up="exit 4")
-    assert (code, calls) == (4, ["install cluster", "up cluster"])
+    code, calls, said = run(tmp_path, up="exit 4")
+    assert (code, calls) == (1, ["install cluster", *["up cluster"] * 3, "down"])
+    assert "attempt 3 of 3: the test bed's cluster is not up" in said
+
+
+@pytest.mark.parametrize("port", ["10248", "10256", "10257", "10259"])
+def test_a_process_of_the_cluster_that_has_ended_is_started_again(tmp_path: Path, port: str) -> None:
+    """`up` says that all is well: the node is called ready still. Its second call starts what ended."""
+    second = f"[ $(grep -c up {tmp_path}/calls) = 2 ]"
+    code, calls, said = run(tmp_path, curl=f'case "$*" in *:{port}/healthz*) {second} ;; esac')
+    assert code == 0, said
+    assert calls[:3] == ["install cluster", "up cluster", "up cluster"]
+    assert "make test with parts" in calls
+    assert "attempt 1 of 3" in said and "attempt 2 of 3" not in said
+
+
+def test_a_process_of_the_cluster_that_ends_each_time_is_a_failure_before_any_check(tmp_path: Path) -> None:
+    code, calls, _ = run(tmp_path, curl="exit 7")
+    assert (code, calls) == (1, ["install cluster", *["up cluster"] * 3, "down"])
