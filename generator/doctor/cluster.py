@@ -18,6 +18,7 @@ from generator.rollouts.reconciling import HEALTH, wrong
 
 AREA = "cluster"
 OLDEST = (1, 30)  # before it a pod's preStop knows no sleep
+_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories"
 _LOOK = "look at its pods: `kubectl describe pods`, `kubectl logs`"
 
 
@@ -65,10 +66,11 @@ def _unwanted(subject: Subject, kubectl: Kubectl) -> Findings:
     for follower in FOLLOWERS.values():
         folder = f"{follower.group}/namespaces/{follower.namespace}/{follower.plural}"
         for found in (kubectl.get(folder) or {}).get("items", []):
-            name, source = found["metadata"]["name"], found.get("spec", {}).get("source", {})
-            path = str(PurePosixPath(source.get("path") or found.get("spec", {}).get("path", "")))
+            name, path = found["metadata"]["name"], str(PurePosixPath(_read(found, {})["path"]))
             urls = {url for url, home in homes if path.startswith(f"{home}/")}
-            if f"{folder}/{name}" in wanted or path in free or not urls or _url(kubectl, found) not in urls:
+            if f"{folder}/{name}" in wanted or path in free or not urls:
+                continue
+            if _read(found, _repository(kubectl, found))["url"] not in urls:
                 continue
             delete = f"kubectl -n {follower.namespace} delete {follower.plural}.{follower.api_group} {name}"
             then = "deletes what it brought, too" if _takes_along(found) else "leaves running what it brought"
@@ -84,15 +86,22 @@ def _takes_along(follower: Any) -> bool:
     return any("resources-finalizer" in one for one in follower["metadata"].get("finalizers", []))
 
 
-def _url(kubectl: Kubectl, follower: Any) -> str:
-    """Of the repository that it follows; Flux keeps that in another object."""
-    spec = follower.get("spec", {})
-    if "source" in spec:
-        return str(spec["source"].get("repoURL", ""))
-    source = (
-        f"/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/{spec['sourceRef']['name']}"
-    )
-    return str((kubectl.get(source) or {}).get("spec", {}).get("url", ""))
+def _repository(kubectl: Kubectl, follower: Any) -> Any:
+    """The GitRepository that a Kustomization reads; empty where it is absent, or Argo CD follows."""
+    name = follower.get("spec", {}).get("sourceRef", {}).get("name")
+    return (name and kubectl.get(f"{_REPOSITORIES}/{name}")) or {}
+
+
+def _read(follower: Any, repository: Any) -> dict[str, str]:
+    """What is followed: path, url and branch."""
+    spec, fetched = follower.get("spec", {}), repository.get("spec", {})
+    source = spec.get("source", {})
+    found = {
+        "path": source.get("path") or spec.get("path"),
+        "url": source.get("repoURL") or fetched.get("url"),
+        "branch": source.get("targetRevision") or fetched.get("ref", {}).get("branch"),
+    }
+    return {key: str(value or "").removeprefix("./") for key, value in found.items()}
 
 
 def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
@@ -120,25 +129,32 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             )
             yield _warning(what, context, applying(model, target))
             continue
-        yield from _follows(model, target, found, f"{kind} {name}")
-        yield from _state(found, f"{kind} {name}")
+        repository = _repository(kubectl, found)
+        yield from _follows(model, target, found, _read(found, repository))
+        yield from _state(found)
+        yield from _state(repository)
 
 
-def _follows(model: Model, target: Target, found: Any, name: str) -> Findings:
+def _follows(model: Model, target: Target, found: Any, read: dict[str, str]) -> Findings:
     """Whether the object follows this repository, branch and overlay."""
-    spec = found.get("spec", {})
-    source = spec.get("source", spec)
-    wanted = {"path": model.overlay_path(target.name)}
-    if "repoURL" in source:
-        wanted |= {"repoURL": model.overlays_url or "", "targetRevision": model.overlays_branch}
+    name = _called(found)
+    wanted = {
+        "path": model.overlay_path(target.name),
+        "url": model.overlays_url or "",
+        "branch": model.overlays_branch,
+    }
     for key, value in wanted.items():
-        if str(source.get(key, "")).removeprefix("./") != value:
-            what = f"{name} follows {key} {source.get(key, 'nothing')}, not {value}"
+        if read[key] != value:
+            what = f"{name} follows {key} {read[key] or 'nothing'}, not {value}"
             yield Finding(AREA, Severity.ERROR, what, name, applying(model, target))
     scaled = target.serve.autoscaling is not None
-    if model.config.deploy.engine == "argocd" and _leaves_replicas(spec) != scaled:
+    if model.config.deploy.engine == "argocd" and _leaves_replicas(found.get("spec", {})) != scaled:
         who = "an autoscaler owns it, which Argo CD would undo" if scaled else "no autoscaler owns it any more"
         yield _warning(f"{name} does not know who owns the number of pods: {who}", name, applying(model, target))
+
+
+def _called(found: Any) -> str:
+    return f"{found['kind']} {found['metadata']['name']}"
 
 
 def _leaves_replicas(spec: Any) -> bool:
@@ -147,16 +163,16 @@ def _leaves_replicas(spec: Any) -> bool:
     return any(path.startswith(".spec.replicas") for path in paths)
 
 
-def _state(found: Any, name: str) -> Findings:
+def _state(found: Any) -> Findings:
     """What the reconciler itself complains about."""
     status = found.get("status", {})
     for condition in wrong(status):
-        kind, message = condition["type"], str(condition.get("message", ""))[:300]
+        name, kind, message = _called(found), condition["type"], str(condition.get("message", ""))[:300]
         fix = _LOOK if condition.get("reason") == HEALTH else "correct what it says; it tries again by itself"
         yield _warning(f"{name} reports {kind}: {message}", name, fix)
     health = status.get("health", {}).get("status")
     if health in ("Degraded", "Missing", "Unknown"):
-        yield _warning(f"{name} is {health}", name, _LOOK)
+        yield _warning(f"{_called(found)} is {health}", _called(found), _LOOK)
 
 
 def _warning(what: str, where: str, fix: str) -> Finding:

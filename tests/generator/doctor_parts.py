@@ -191,7 +191,15 @@ def cluster() -> dict[str, tuple[int, Any]]:
     for name in ("staging", "production"):
         source = {"repoURL": URL, "targetRevision": "main", "path": f"k8s/overlays/{name}"}
         found[f"/api/v1/namespaces/churn-{name}"] = (200, {"kind": "Namespace"})
-        found[application(name)] = (200, {"spec": {"source": source}, "status": {"health": {"status": "Healthy"}}})
+        found[application(name)] = (
+            200,
+            {
+                "kind": "Application",
+                "metadata": {"name": f"churn-{name}"},
+                "spec": {"source": source},
+                "status": {"health": {"status": "Healthy"}},
+            },
+        )
     return found
 
 

@@ -301,6 +301,10 @@ def test_no_server_is_found(setup: Setup) -> None:
 # the cluster
 
 
+SOURCES = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories"
+KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations"
+
+
 def use_cluster(patch: pytest.MonkeyPatch, folder: Path, address: str) -> None:
     patch.setenv("HOME", str(folder))  # kubectl caches there
     patch.setenv("KUBECONFIG", str(kubeconfig(folder, address)))
@@ -315,6 +319,47 @@ def in_cluster(setup: Setup, patch: pytest.MonkeyPatch, answers: Any) -> list[Fi
 
 def test_a_cluster_that_has_all_is_healthy(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_cluster(setup, monkeypatch, cluster()) == []
+
+
+def flux(url: str = URL, branch: str = "main", **status: Any) -> dict[str, Any]:
+    """The same cluster with Flux; `status` is that of the repository that it fetches."""
+    follower = "/apis/kustomize.toolkit.fluxcd.io/v1"
+    found = {key: value for key, value in cluster().items() if key.startswith("/api/v1")} | {follower: (200, {})}
+    for name in ("churn-staging", "churn-production"):
+        told = {"metadata": {"name": name}, "kind": "GitRepository", "status": status}
+        spec = {"sourceRef": {"name": name}, "path": f"./k8s/overlays/{name.removeprefix('churn-')}"}
+        found |= {
+            f"{SOURCES}/{name}": (200, {**told, "spec": {"url": url, "ref": {"branch": branch}}}),
+            f"{KUSTOMIZATIONS}/{name}": (200, {"metadata": {"name": name}, "kind": "Kustomization", "spec": spec}),
+        }
+    return found
+
+
+UNREADABLE = {"type": "Ready", "status": "False", "reason": "GitOperationFailed", "message": "unable to clone"}
+FLUX: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
+    "another branch": (flux(branch="dev"), ERROR, "follows branch dev, not main", "kubectl apply"),
+    "another repository": (flux(f"{URL}-old"), ERROR, f"follows url {URL}-old", "kubectl apply"),
+    "no repository": (
+        {key: value for key, value in flux().items() if key != f"{SOURCES}/churn-staging"},
+        ERROR,
+        "follows url nothing",
+        "kubectl apply -f k8s/reconciler/staging.yaml",
+    ),
+    "it cannot read": (flux(conditions=[UNREADABLE]), WARNING, "reports Ready: unable to clone", "correct"),
+}
+
+
+def test_a_cluster_with_flux_that_has_all_is_healthy(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup.rewrite("engine: argocd", "engine: flux")
+    assert in_cluster(setup, monkeypatch, flux()) == []
+
+
+@pytest.mark.parametrize(("answers", "severity", "what", "fix"), FLUX.values(), ids=FLUX)
+def test_a_repository_that_flux_does_not_follow_is_found(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, answers: Any, severity: Severity, what: str, fix: str
+) -> None:
+    setup.rewrite("engine: argocd", "engine: flux")
+    hit(in_cluster(setup, monkeypatch, answers), severity, what, fix)
 
 
 def elsewhere(key: str, value: str) -> dict[str, Any]:
@@ -359,12 +404,10 @@ def taking_along(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def fetched(url: str) -> dict[str, Any]:
-    path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/churn"
-    return {path: (200, {"spec": {"url": url}})}
+    return {f"{SOURCES}/churn": (200, {"spec": {"url": url}})}
 
 
 APPLICATIONS = application("x").rpartition("/")[0]
-KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations"
 COMPARED = {"type": "ComparisonError", "message": "repository not accessible"}
 UNHEALTHY = {"type": "Ready", "status": "False", "reason": "HealthCheckFailed", "message": "timeout waiting for"}
 CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
@@ -381,8 +424,8 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         ignoring(".spec.replicas | select(. > 0)"), WARNING, "no autoscaler owns it any more", "kubectl apply",
     ),
     "another path": (elsewhere("path", "k8s/overlays/old"), ERROR, "follows path k8s/overlays/old", "kubectl apply"),
-    "another branch": (elsewhere("targetRevision", "dev"), ERROR, "follows targetRevision dev", "kubectl apply"),
-    "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows repoURL", "kubectl apply"),
+    "another branch": (elsewhere("targetRevision", "dev"), ERROR, "follows branch dev", "kubectl apply"),
+    "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows url", "kubectl apply"),
     "it cannot read": (state(conditions=[COMPARED]), WARNING, "repository not accessible", "correct what it says"),
     "unhealthy": (state(conditions=[UNHEALTHY]), WARNING, "timeout waiting for", "kubectl describe pods"),
     "an environment that has gone": (
