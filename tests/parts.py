@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,12 @@ def need_kube_score() -> str:
     return need_program(
         "kube-score", "go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0, and put it on the PATH"
     )
+
+
+def need_flux() -> tuple[Path, Path]:
+    """Flux's source-controller and kustomize-controller; beside them, in `crds/`, the definitions of their objects."""
+    how = "build Flux's controllers as .ci/run does, and put them on the PATH"
+    return Path(need_program("source-controller", how)), Path(need_program("kustomize-controller", how))
 
 
 def need_act() -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[1] / ".ci/run"
-HERE = ("sshd", "ssh", "chromium", "wrk", "jq", "curl", "openssl", "promtool", "kube-score")
+HERE = (
+    *("sshd", "ssh", "chromium", "wrk", "jq", "curl", "openssl"),
+    *("promtool", "kube-score", "source-controller", "kustomize-controller"),
+)
 
 
 def script(path: Path, body: str) -> None:

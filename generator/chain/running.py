@@ -18,7 +18,16 @@ from generator.rollouts.answer import difference, metadata
 from generator.rollouts.judge import State, judge
 from generator.rollouts.kinds import line
 from generator.rollouts.reconciling import HEALTH, Ours, commit_in, not_applied, revision_of, tried
-from generator.rollouts.snapshot import Object, Snapshot, condition, container_status, digest_of, is_ready, take
+from generator.rollouts.snapshot import (
+    Object,
+    Snapshot,
+    condition,
+    container_status,
+    digest_of,
+    is_ready,
+    source_of,
+    take,
+)
 
 _NAMES = ("reconciler", "deployment", "pods", "answer")
 
@@ -66,9 +75,11 @@ class Place:
         if self.member is None:
             return take(self.cluster, self.target.namespace, self.name, self.follower)
         application = self.cluster.get(self.follower) if self.follower else None
+        source = source_of(self.cluster, application)
         if self.there is None:
-            return Snapshot(None, None, (), (), (), application)
-        return replace(take(self.there, self.target.namespace, self.name), application=application)
+            return Snapshot(None, None, (), (), (), application, source)
+        there = take(self.there, self.target.namespace, self.name)
+        return replace(there, application=application, source=source)
 
 
 def places(
@@ -136,9 +147,11 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, history: History) -> 
     revision = commit_in(revision)
     has_it = history.contains(revision, commit)
     sync, operation = status.get("sync", {}).get("status"), status.get("operationState", {})
-    if has_it and sync in (None, "Synced"):
+    refused = not_applied(seen, lambda named: bool(history.contains(named, commit)))
+    # Flux goes on naming the commit that it applied last, whatever became of a later one.
+    if has_it and (sync == "Synced" or (sync is None and not refused)):
         return holds("reconciler", revision)
-    if refused := not_applied(seen, lambda named: bool(history.contains(named, commit))):
+    if refused:
         return broken("reconciler", revision or engine, str(refused))
     if has_it is None:
         return broken("reconciler", revision, "it follows a commit that the release branch does not have")

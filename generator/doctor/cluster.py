@@ -14,12 +14,13 @@ from generator.config.model import Model, Target
 from generator.doctor.finding import Finding, Findings, Severity, Subject, not_checked
 from generator.errors import GeneratorError
 from generator.plan.reconciler import FOLLOWERS, api_path, applying, members, object_name
-from generator.rollouts.reconciling import HEALTH, wrong
+from generator.rollouts.reconciling import HEALTH, suspended, wrong
+from generator.rollouts.snapshot import source_of
 
 AREA = "cluster"
 OLDEST = (1, 30)  # before it a pod's preStop knows no sleep
-_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories"
 _LOOK = "look at its pods: `kubectl describe pods`, `kubectl logs`"
+_UNHEALTHY = "look at what it names: `kubectl describe`, and `kubectl logs` of pods"
 
 
 def check(subject: Subject) -> Findings:
@@ -66,11 +67,11 @@ def _unwanted(subject: Subject, kubectl: Kubectl) -> Findings:
     for follower in FOLLOWERS.values():
         folder = f"{follower.group}/namespaces/{follower.namespace}/{follower.plural}"
         for found in (kubectl.get(folder) or {}).get("items", []):
-            name, path = found["metadata"]["name"], str(PurePosixPath(_read(found, {})["path"]))
+            name, path = found["metadata"]["name"], str(PurePosixPath(_read(found)["path"]))
             urls = {url for url, home in homes if path.startswith(f"{home}/")}
             if f"{folder}/{name}" in wanted or path in free or not urls:
                 continue
-            if _read(found, _repository(kubectl, found))["url"] not in urls:
+            if _read(found, source_of(kubectl, found))["url"] not in urls:
                 continue
             delete = f"kubectl -n {follower.namespace} delete {follower.plural}.{follower.api_group} {name}"
             then = "deletes what it brought, too" if _takes_along(found) else "leaves running what it brought"
@@ -82,19 +83,15 @@ def _takes_along(follower: Any) -> bool:
     """Whether what it brought is deleted with it: ours are made so that it is not."""
     spec = follower.get("spec", {})
     if "prune" in spec:
-        return bool(spec["prune"]) and spec.get("deletionPolicy") != "Orphan"
+        policy = spec.get("deletionPolicy") or "MirrorPrune"
+        deletes = policy in ("Delete", "WaitForTermination") or (policy == "MirrorPrune" and spec["prune"])
+        return bool(deletes and not spec.get("suspend"))
     return any("resources-finalizer" in one for one in follower["metadata"].get("finalizers", []))
 
 
-def _repository(kubectl: Kubectl, follower: Any) -> Any:
-    """The GitRepository that a Kustomization reads; empty where it is absent, or Argo CD follows."""
-    name = follower.get("spec", {}).get("sourceRef", {}).get("name")
-    return (name and kubectl.get(f"{_REPOSITORIES}/{name}")) or {}
-
-
-def _read(follower: Any, repository: Any) -> dict[str, str]:
-    """What is followed: path, url and branch."""
-    spec, fetched = follower.get("spec", {}), repository.get("spec", {})
+def _read(follower: Any, repository: Any = None) -> dict[str, str]:
+    """What is followed: path, url and branch. `repository` is Flux's, which a Kustomization names."""
+    spec, fetched = follower.get("spec", {}), (repository or {}).get("spec", {})
     source = spec.get("source", {})
     found = {
         "path": source.get("path") or spec.get("path"),
@@ -129,10 +126,12 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             )
             yield _warning(what, context, applying(model, target))
             continue
-        repository = _repository(kubectl, found)
+        repository = source_of(kubectl, found)
         yield from _follows(model, target, found, _read(found, repository))
         yield from _state(found)
-        yield from _state(repository)
+        yield from _state(repository or {})
+        for stopped in suspended(found, repository):
+            yield _warning(stopped, name, "its releases arrive only after that")
 
 
 def _follows(model: Model, target: Target, found: Any, read: dict[str, str]) -> Findings:
@@ -168,7 +167,7 @@ def _state(found: Any) -> Findings:
     status = found.get("status", {})
     for condition in wrong(status):
         name, kind, message = _called(found), condition["type"], str(condition.get("message", ""))[:300]
-        fix = _LOOK if condition.get("reason") == HEALTH else "correct what it says; it tries again by itself"
+        fix = _UNHEALTHY if condition.get("reason") == HEALTH else "correct what it says; it tries again by itself"
         yield _warning(f"{name} reports {kind}: {message}", name, fix)
     health = status.get("health", {}).get("status")
     if health in ("Degraded", "Missing", "Unknown"):

@@ -41,6 +41,7 @@ class Follower:
     group: str  # the API's path of its group and version
     namespace: str
     plural: str
+    source: str | None = None  # the plural of what it fetches from, where that is an object of its own
 
     @property
     def api_group(self) -> str:
@@ -50,7 +51,12 @@ class Follower:
 FOLLOWERS = {
     "argocd": Follower("Argo CD", "Application", "/apis/argoproj.io/v1alpha1", "argocd", "applications"),
     "flux": Follower(
-        "Flux", "Kustomization", "/apis/kustomize.toolkit.fluxcd.io/v1", "flux-system", "kustomizations"
+        "Flux",
+        "Kustomization",
+        "/apis/kustomize.toolkit.fluxcd.io/v1",
+        "flux-system",
+        "kustomizations",
+        "gitrepositories",
     ),
 }
 
@@ -185,7 +191,7 @@ def _values(model: Model, target: Target) -> dict[str, object]:
 def _minutes(target: Target) -> int:
     """For Flux to see a release healthy: its pods come one after the other, mostly within a minute each."""
     scaling = target.serve.autoscaling
-    return min(10, 1 + max(1, scaling.min if scaling else target.serve.replicas))
+    return min(10, 1 + max(1, scaling.max if scaling else target.serve.replicas))
 
 
 def _observer(model: Model, target: Target) -> dict[str, object] | None:

@@ -17,6 +17,7 @@ Ours = Callable[[str], bool]
 HEALTH = "HealthCheckFailed"  # Flux's: what it has applied is not healthy within its time
 _ON_ITS_WAY = ("Progressing", "DependencyNotReady", "HealthCheckCanceled")
 _OF_WHAT_WAS_TRIED = ("Ready", "SyncError")
+_BEFORE_A_TRY = "ArtifactFailed"  # Flux's: what it fetched is not there, or has no such folder
 
 
 def not_applied(seen: Snapshot, ours: Ours | None = None) -> Failure | None:
@@ -61,7 +62,7 @@ class Since:
 
 
 def wrong(status: Object) -> list[Object]:
-    """The conditions of an Application or Kustomization that complain."""
+    """The conditions of an Application, a Kustomization or a GitRepository that complain."""
     return [
         one
         for one in status.get("conditions", [])
@@ -77,12 +78,26 @@ def complaints(seen: Snapshot, ours: Ours | None) -> Iterator[Failure]:
     last, newest = tried(seen.application), status.get("sync", {}).get("revision")
     if ours(last) if ours else not (newest and last and newest != last):
         yield from _operation(status.get("operationState", {}))
-        for message in (one.get("message", "") for one in said if one["type"] in _OF_WHAT_WAS_TRIED):
+        for message in (one.get("message", "") for one in said if _of_a_commit(one)):
             yield refused(message) or Failure(SYNC, line(message))
-    # What Argo CD cannot even compare it does not try, and it names no commit: it counts whichever was tried last.
-    for one in said:
-        if one["type"] not in _OF_WHAT_WAS_TRIED:
-            yield Failure(SYNC, line(one.get("message", "")))
+    # What cannot even be fetched or compared is not tried and names no commit: it counts whichever was tried last.
+    fetching = wrong((seen.source or {}).get("status", {}))
+    for one in (*(one for one in said if not _of_a_commit(one)), *fetching):
+        yield Failure(SYNC, line(one.get("message", "")))
+    if not (ours and ours(last)):
+        yield from (Failure(SYNC, told) for told in suspended(seen.application, seen.source))
+
+
+def _of_a_commit(told: Object) -> bool:
+    return told["type"] in _OF_WHAT_WAS_TRIED and told.get("reason") != _BEFORE_A_TRY
+
+
+def suspended(application: Object | None, source: Object | None) -> Iterator[str]:
+    """Which of Flux's objects somebody has stopped, and how they go on."""
+    for found, command in ((application, "kustomization"), (source, "source git")):
+        if found and found.get("spec", {}).get("suspend"):
+            name = found["metadata"]["name"]
+            yield f"{name} is suspended: run `flux resume {command} {name}`"
 
 
 def _operation(operation: Object) -> Iterator[Failure]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from generator.ports import Cluster
 
 CONTAINER = "server"
+_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories"  # Flux's
 _REVISION = "deployment.kubernetes.io/revision"
 Object = dict[str, Any]
 
@@ -28,6 +29,7 @@ class Snapshot:
     old_pods: tuple[Object, ...]  # of other revisions, likewise
     events: tuple[Object, ...]  # of the objects above, oldest first
     application: Object | None = None  # Argo CD's, or Flux's Kustomization
+    source: Object | None = None  # the GitRepository that a Kustomization reads
     ending: bool = False  # whether pods are on their way out: a quota counts them until they have gone
 
     @property
@@ -86,9 +88,10 @@ def take(cluster: Cluster, namespace: str, name: str, application: str | None = 
     Raises GeneratorError where the cluster does not answer, or does not show what is asked.
     """
     follower = cluster.get(application) if application else None
+    source = source_of(cluster, follower)
     deployment = cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
     if deployment is None:
-        return Snapshot(None, None, (), (), (), follower)
+        return Snapshot(None, None, (), (), (), follower, source)
     selector = ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
     query = f"?labelSelector={quote(selector)}"
     owned = list(_owned(cluster, f"/apis/apps/v1/namespaces/{namespace}/replicasets{query}", {_uid(deployment)}))
@@ -106,8 +109,15 @@ def take(cluster: Cluster, namespace: str, name: str, application: str | None = 
         tuple(pod for pod in staying if pod not in new),
         tuple(sorted(told, key=_when)),
         follower,
+        source,
         ending=any("deletionTimestamp" in pod["metadata"] for pod in pods),
     )
+
+
+def source_of(cluster: Cluster, follower: Object | None) -> Object | None:
+    """The GitRepository that a Kustomization reads. Raises GeneratorError as `take`."""
+    name = (follower or {}).get("spec", {}).get("sourceRef", {}).get("name")
+    return cluster.get(f"{_REPOSITORIES}/{name}") if name else None
 
 
 def _owned(cluster: Cluster, path: str, owners: set[str]) -> Iterator[Object]:

@@ -178,11 +178,12 @@ class Place:
 @contextmanager
 def placed(cluster: Cluster, root: Path, images: Images, aws: str, engine: str = "none") -> Iterator[Place]:
     """A model that was never released, and its namespace with the login for the job's own image."""
+    scheme, watched = ("ssh://git@", "observe: {kubeconfig: CLUSTER}, ") if engine == "flux" else ("https://", "")
     name = f"pulled-{uuid.uuid4().hex[:8]}"
     more = (
         f"serve: {{replicas: 1, pull_secret: {{through: cronjob, image: '{images.job}'}}}}\n"
-        f"repository: {{url: 'https://git.example.com/acme/{name}'}}\n"
-        f"deploy: {{engine: {engine}, environments: {{production: {{namespace: {name}}}}}}}\n"
+        f"repository: {{url: '{scheme}git.example.com/acme/{name}'}}\n"
+        f"deploy: {{engine: {engine}, {watched}environments: {{production: {{namespace: {name}}}}}}}\n"
     )
     write(
         root,

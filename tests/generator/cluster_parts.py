@@ -89,6 +89,18 @@ class FakeCluster:
         self.hides: dict[str, str] = {}  # why, by a part of the path
         self.more: dict[str, Any] = {}  # by path
 
+    def followed_by_flux(self, *, source: dict[str, Any] | None = None, **application: Any) -> None:
+        """The reconciler's object is a Kustomization like `application`, which reads the GitRepository `source`."""
+        reads = {"sourceRef": {"kind": "GitRepository", "name": "churn-production"}}
+        self.application = {
+            "kind": "Kustomization",
+            "metadata": {"name": "churn-production"},
+            "spec": {**reads, **application.pop("spec", {})},
+            **application,
+        }
+        path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/churn-production"
+        self.more[path] = {"kind": "GitRepository", "metadata": {"name": "churn-production"}, **(source or {})}
+
     def held(self) -> dict[str, Any]:
         """All objects, by their paths; None for one that is not there."""
         return {

@@ -227,6 +227,28 @@ def _not_reconciled(chain: Chain) -> None:
     _set(chain, application={"status": status})
 
 
+def _not_reconciled_later(chain: Chain) -> None:
+    """Flux goes on naming the commit that it applied, which has the release."""
+    assert chain.cluster.application
+    applied = chain.cluster.application["status"]["sync"]["revision"]
+    told = {"type": "Ready", "status": "False", "reason": "BuildFailed", "message": "no such file"}
+    status = {f"last{which}Revision": f"main@sha1:{applied}" for which in ("Attempted", "Applied")}
+    chain.cluster.followed_by_flux(status={**status, "conditions": [told]})
+
+
+def _not_fetched(chain: Chain) -> None:
+    _earlier(chain)
+    applied = {f"last{which}Revision": f"main@sha1:{chain.commit}" for which in ("Attempted", "Applied")}
+    told = {"type": "Ready", "status": "False", "reason": "GitOperationFailed", "message": "unable to clone"}
+    chain.cluster.followed_by_flux(status=applied, source={"status": {"conditions": [told]}})
+
+
+def _suspended(chain: Chain) -> None:
+    _earlier(chain)
+    applied = {f"last{which}Revision": f"main@sha1:{chain.commit}" for which in ("Attempted", "Applied")}
+    chain.cluster.followed_by_flux(status=applied, spec={"suspend": True})
+
+
 def _not_compared(chain: Chain) -> None:
     """Argo CD forgets the revision then; its last operation was of the release before."""
     _earlier(chain)
@@ -276,6 +298,13 @@ BROKEN: dict[str, tuple[Callable[[Chain], None], str, str]] = {
     "Argo CD could not apply it": (_not_applied, "reconciler", "cannot apply the overlay (no such field)"),
     "Argo CD could not compare it": (_not_compared, "reconciler", "(kustomize build failed)"),
     "Flux could not apply it": (_not_reconciled, "reconciler", "cannot apply the overlay (no such field)"),
+    "Flux could not apply a later commit": (
+        _not_reconciled_later,
+        "reconciler",
+        "cannot apply the overlay (no such file)",
+    ),
+    "Flux cannot fetch it": (_not_fetched, "reconciler", "cannot apply the overlay (unable to clone)"),
+    "Flux was suspended": (_suspended, "reconciler", "run `flux resume kustomization churn-production`"),
     "the Deployment was deleted": (lambda c: _set(c, deployment=None), "deployment", "is not there"),
     "the Deployment was edited": (_another_deployment, "deployment", "it names sha256:ffff"),
     "a pod crashes": (_crash, "pods", "exit code 1"),
@@ -476,7 +505,7 @@ def test_flux_names_the_branch_before_the_commit(chain: Chain) -> None:
 
 
 LATE = "timeout waiting for: [Deployment/churn/churn-inference status: 'InProgress']"
-FAILS = "health check failed after 5m0s: timeout waiting for: [HorizontalPodAutoscaler/churn/churn-inference]"
+FAILS = "health check failed after 5m0s: timeout waiting for: [ScaledObject/churn/churn-inference]"
 
 
 @pytest.mark.parametrize(

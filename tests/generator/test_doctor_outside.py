@@ -335,6 +335,11 @@ def flux(url: str = URL, branch: str = "main", **status: Any) -> dict[str, Any]:
     return found
 
 
+def with_spec(path: str, **more: Any) -> dict[str, Any]:
+    code, found = flux()[path]
+    return {path: (code, {**found, "spec": {**found["spec"], **more}})}
+
+
 UNREADABLE = {"type": "Ready", "status": "False", "reason": "GitOperationFailed", "message": "unable to clone"}
 FLUX: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "another branch": (flux(branch="dev"), ERROR, "follows branch dev, not main", "kubectl apply"),
@@ -345,8 +350,34 @@ FLUX: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         "follows url nothing",
         "kubectl apply -f k8s/reconciler/staging.yaml",
     ),
+    "suspended": (
+        {**flux(), **with_spec(f"{KUSTOMIZATIONS}/churn-staging", suspend=True)},
+        WARNING,
+        "churn-staging is suspended: run `flux resume kustomization churn-staging`",
+        "only after that",
+    ),
     "it cannot read": (flux(conditions=[UNREADABLE]), WARNING, "reports Ready: unable to clone", "correct"),
 }
+
+
+@pytest.mark.parametrize(
+    ("spec", "then"),
+    [
+        ({"prune": True}, "deletes what it brought"),
+        ({"prune": False}, "leaves running"),
+        ({"prune": True, "deletionPolicy": "Orphan"}, "leaves running"),
+        ({"prune": False, "deletionPolicy": "Delete"}, "deletes what it brought"),
+        ({"prune": False, "deletionPolicy": "WaitForTermination"}, "deletes what it brought"),
+        ({"prune": True, "suspend": True}, "leaves running"),
+    ],
+)
+def test_what_deleting_a_kustomization_takes_along_is_told(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], then: str
+) -> None:
+    found = kustomization_of("churn-staging", "./k8s/overlays/staging")
+    found["spec"] |= spec
+    findings = in_cluster(setup, monkeypatch, with_more(KUSTOMIZATIONS, found, **fetched(URL)))
+    hit(findings, WARNING, "Kustomization churn-staging follows k8s/overlays/staging", then)
 
 
 def test_a_cluster_with_flux_that_has_all_is_healthy(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,7 +458,7 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "another branch": (elsewhere("targetRevision", "dev"), ERROR, "follows branch dev", "kubectl apply"),
     "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows url", "kubectl apply"),
     "it cannot read": (state(conditions=[COMPARED]), WARNING, "repository not accessible", "correct what it says"),
-    "unhealthy": (state(conditions=[UNHEALTHY]), WARNING, "timeout waiting for", "kubectl describe pods"),
+    "unhealthy": (state(conditions=[UNHEALTHY]), WARNING, "timeout waiting for", "kubectl describe"),
     "an environment that has gone": (
         with_more(APPLICATIONS, application_of("churn-old", "k8s/overlays/old")), WARNING,
         "Application churn-old follows k8s/overlays/old", "kubectl -n argocd delete applications.argoproj.io churn-old",

@@ -411,6 +411,42 @@ def test_what_flux_says_of_a_rollout_on_its_way_is_no_complaint(reason: str) -> 
     assert judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True).failure is None
 
 
+def ready_false(reason: str, message: str) -> dict[str, object]:
+    return {"conditions": [{"type": "Ready", "status": "False", "reason": reason, "message": message}]}
+
+
+NOTHING_ARRIVES = {
+    "the repository cannot be fetched": ({}, {"status": ready_false("GitOperationFailed", "unable to clone")}, "clone"),
+    "it has no such folder": (
+        {"status": ready_false("ArtifactFailed", "kustomization path not found")}, {}, "path not found",
+    ),
+    "somebody suspended it": (
+        {"spec": {"suspend": True}}, {}, "churn-production is suspended: run `flux resume kustomization churn-prod",
+    ),
+    "somebody suspended the repository": (
+        {}, {"spec": {"suspend": True}}, "churn-production is suspended: run `flux resume source git churn-prod",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("follower", "source", "told"), NOTHING_ARRIVES.values(), ids=NOTHING_ARRIVES)
+def test_why_flux_brings_nothing_is_told_though_it_has_not_tried_the_commit(
+    follower: dict[str, Any], source: dict[str, Any], told: str
+) -> None:
+    cluster = FakeCluster(OLD)
+    status = {"lastAttemptedRevision": f"main@sha1:{'b' * 40}", **follower.get("status", {})}
+    cluster.followed_by_flux(source=source, **{**follower, "status": status})
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda revision: revision == "c" * 40)
+    assert (found.state, found.failure and found.failure.kind) == (State.WAITING, kinds.SYNC)
+    assert told in found.detail
+
+
+def test_who_has_brought_a_release_and_is_suspended_since_does_not_complain_of_it() -> None:
+    cluster = FakeCluster(OLD)
+    cluster.followed_by_flux(spec={"suspend": True}, status={"lastAttemptedRevision": f"main@sha1:{'c' * 40}"})
+    assert judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda revision: revision == "c" * 40).failure is None
+
+
 def test_a_sync_that_nobody_tries_again_is_final() -> None:
     cluster = FakeCluster(OLD)
     said = SAYS["Argo CD gave up"]("b" * 40)

@@ -103,6 +103,28 @@ def test_flux_needs_a_key_for_an_ssh_address(tmp_path: Path) -> None:
     assert one(written(tmp_path), "GitRepository")["spec"]["secretRef"] == {"name": "churn-git"}
 
 
+@pytest.mark.parametrize(
+    ("engine", "readable"),
+    [("argocd", {"applications"}), ("flux", {"kustomizations", "gitrepositories"}), ("none", set())],
+)
+def test_who_watches_may_read_what_follows_this_overlay_alone(
+    tmp_path: Path, engine: str, readable: set[str]
+) -> None:
+    text = model_yaml(deploy(engine)).replace("engine:", "observe: {kubeconfig: CLUSTER}, engine:")
+    write(tmp_path, text)
+    generate(tmp_path)
+    roles = [found for found in written(tmp_path) if found["kind"] == "Role"]
+    rules = [rule for role in roles for rule in role["rules"] if role["metadata"]["namespace"] != "churn"]
+    assert {resource for rule in rules for resource in rule["resources"]} == readable
+    assert all((rule["verbs"], rule["resourceNames"]) == (["get"], ["churn-production"]) for rule in rules)
+
+
+def test_flux_waits_for_as_many_pods_as_an_autoscaler_may_have_made(tmp_path: Path) -> None:
+    write(tmp_path, model_yaml(deploy("flux", more="serve: {autoscaling: {min: 2, max: 6}}\n")))
+    generate(tmp_path)
+    assert one(written(tmp_path), "Kustomization")["spec"]["timeout"] == "7m"
+
+
 def test_without_an_engine_the_namespace_remains(tmp_path: Path) -> None:
     write(tmp_path, model_yaml())
     generate(tmp_path)
