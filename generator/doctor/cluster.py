@@ -19,6 +19,7 @@ from generator.rollouts.snapshot import source_of
 
 AREA = "cluster"
 OLDEST = (1, 30)  # before it a pod's preStop knows no sleep
+_GATE = "CancelHealthCheckOnNewRevision"  # Flux 2.7's
 _LOOK = "look at its pods: `kubectl describe pods`, `kubectl logs`"
 _UNHEALTHY = "look at what it names: `kubectl describe`, and `kubectl logs` of pods"
 
@@ -116,6 +117,8 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             what, context, f"install {title} there, or choose the cluster with `kubectl config use-context`"
         )
         return
+    if engine == "flux":
+        yield from _waiting(model, kubectl)
     for target, cluster in ((one, member) for one in model.targets for member in members(one)):
         name = object_name(model, target, cluster)
         path = api_path(model, target, cluster)
@@ -132,6 +135,20 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
         yield from _state(repository or {})
         for stopped in suspended(found, repository):
             yield _warning(stopped, name, "its releases arrive only after that")
+
+
+def _waiting(model: Model, kubectl: Kubectl) -> Findings:
+    """Whether Flux lets a rollback wait for the health of what it undoes."""
+    if not any(target.settings.rollback_on_failure for target in model.targets):
+        return
+    controller = kubectl.get("/apis/apps/v1/namespaces/flux-system/deployments/kustomize-controller")
+    pod = (controller or {}).get("spec", {}).get("template", {}).get("spec", {})
+    given = [argument for container in pod.get("containers", []) for argument in container.get("args", [])]
+    if controller and not any(f"{_GATE}=true" in argument for argument in given):
+        what = (
+            f"kustomize-controller runs without {_GATE}: a rollback waits minutes for the health of what it undoes"
+        )
+        yield _warning(what, "flux-system", f"give it --feature-gates={_GATE}=true (docs/reconcilers.md)")
 
 
 def _follows(model: Model, target: Target, found: Any, read: dict[str, str]) -> Findings:

@@ -68,7 +68,7 @@ class Followed:
         root = self.place.root
         git(root, "add", "-A")
         git(root, "commit", "-q", "-m", message)
-        git(root, "push", "-q", str(self.bare), "HEAD:main")
+        git(root, "push", "-q", "origin", "HEAD:main")
         asked = f"reconcile.fluxcd.io/requestedAt={git(root, 'rev-parse', 'HEAD')}"
         if self.place.cluster.get("gitrepository", self.name, NAMESPACE):
             command = ("annotate", "--overwrite", "gitrepository", self.name, asked)
@@ -98,6 +98,7 @@ def followed(place: Place, server: Sshd, folder: Path) -> Iterator[Followed]:
     bare = folder / "origin.git"
     git(folder, "init", "-q", "--bare", "-b", "main", str(bare))
     git(place.root, "init", "-q", "-b", "main")
+    git(place.root, "remote", "add", "origin", str(bare))
     told, cluster = Followed(place, bare), place.cluster
     told.push("Begin")
     (folder / "known_hosts").write_text(server.known_hosts)

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from generator.adapters.kubectl import cluster_from
+from generator.adapters.git import GitRepository
+from generator.adapters.kubectl import Kubectl, cluster_from
+from generator.chain.link import Link, Standing
+from generator.chain.running import Place as At
+from generator.chain.running import running
+from generator.ledger import read_ledger
 from generator.plan.credentials import KUBECONFIG
 from generator.plan.reconciler import OBSERVER, api_path, object_name
 from generator.rollouts.failures import failure
@@ -18,10 +23,11 @@ from tests.e2e.cluster import Cluster, eventually
 from tests.e2e.flux import Followed, controllers, followed
 from tests.e2e.pulled import FIRST, SECOND, aws_for_pods, images, placed
 from tests.generator import sshd
+from tests.generator.repositories import git
 from tests.templates.manifests import generate
 
 pytestmark = pytest.mark.e2e
-ABSENT = "9.0.0"
+THIRD, ABSENT = "1.2.0", "9.0.0"
 # Flux's own answer to a rollback that would wait for what it undoes: docs/reconcilers.md.
 GATE = "--feature-gates=CancelHealthCheckOnNewRevision=true"
 
@@ -57,6 +63,14 @@ def failed(model: Followed, version: str, commit: str) -> Failure | None:
     return failure(seen, place.images.digests[version], lambda named: named == commit)
 
 
+def links(model: Followed, commit: str) -> dict[str, Link]:
+    """What `generator status --chain` says, up to the pods: this server answers no /metadata."""
+    place = model.place
+    ledger = read_ledger((place.overlay / "release.yaml").read_text(), "release.yaml")
+    found = running(At(place.model, place.model.targets[0], Kubectl()), ledger, commit, GitRepository(place.root))
+    return {link.name: link for link in found}
+
+
 def test_a_commit_is_fetched_with_the_deploy_key_and_runs(model: Followed) -> None:
     commit = model.publish(FIRST)
     model.applied(commit)
@@ -65,10 +79,14 @@ def test_a_commit_is_fetched_with_the_deploy_key_and_runs(model: Followed) -> No
 
 
 def test_the_next_release_takes_its_place(model: Followed) -> None:
-    model.applied(model.publish(SECOND))
+    commit = model.publish(SECOND)
+    model.applied(commit)
     assert model.place.serves(SECOND)
     earlier = model.place.images.digests[FIRST]
     eventually("the earlier pod has gone", lambda: earlier not in model.place.running())
+    found = links(model, commit)
+    assert {found[name].standing for name in ("reconciler", "deployment", "pods")} == {Standing.HOLDS}, found
+    assert found["reconciler"].value == commit
 
 
 def test_what_leaves_the_overlay_is_deleted_and_the_namespace_stays(model: Followed) -> None:
@@ -89,12 +107,14 @@ def test_what_leaves_the_overlay_is_deleted_and_the_namespace_stays(model: Follo
 
 def test_an_overlay_that_cannot_be_built_is_told(model: Followed) -> None:
     path = model.place.overlay / "kustomization.yaml"
-    before = path.read_text()
+    before, released = path.read_text(), git(model.place.root, "rev-parse", "HEAD")
     path.write_text(before + "  - path: absent.yaml\n")
     commit = model.push("Forget a file")
     found: Failure = eventually("it is told", lambda: failed(model, SECOND, commit))
     assert found.kind is SYNC
     assert "absent.yaml" in str(found)
+    link = links(model, released)["reconciler"]
+    assert (link.standing, "absent.yaml" in link.why) == (Standing.BROKEN, True), "though it has the release"
     path.write_text(before)
     model.applied(model.push("Remember it"))
 
@@ -111,6 +131,19 @@ def test_a_repository_that_cannot_be_fetched_is_told(model: Followed) -> None:
     eventually("it is well again", lambda: failed(model, FIRST, "a commit that never arrives") is None)
 
 
+def test_who_suspended_it_is_reminded(model: Followed) -> None:
+    place = model.place
+    patch = ("-n", "flux-system", "patch", "kustomization", model.name, "--type=merge", "--patch")
+    place.cluster.kubectl(*patch, '{"spec": {"suspend": true}}')
+    place.images.digests[THIRD] = place.images.digests[FIRST]
+    commit = model.publish(THIRD)
+    found = failed(model, THIRD, commit)
+    assert found and f"flux resume kustomization {model.name}" in str(found)
+    place.cluster.kubectl(*patch, '{"spec": {"suspend": false}}')  # what the command does
+    model.applied(commit)
+    assert place.serves(THIRD)
+
+
 def test_a_failed_release_is_told_and_its_rollback_does_not_wait(model: Followed) -> None:
     place = model.place
     place.images.digests[ABSENT] = "sha256:" + "ab" * 32
@@ -121,11 +154,11 @@ def test_a_failed_release_is_told_and_its_rollback_does_not_wait(model: Followed
     assert model.ready()["reason"] == "Progressing", "Flux waits for its health still"
     before[0].write_text(before[1])
     model.applied(model.push("Roll back"))
-    assert place.serves(SECOND)
+    assert place.serves(THIRD)
 
 
 def test_without_its_kustomization_the_model_runs_on(model: Followed) -> None:
     place = model.place
     place.cluster.kubectl("-n", "flux-system", "delete", "kustomization", model.name)
-    assert place.serves(SECOND)
+    assert place.serves(THIRD)
     assert place.cluster.get("deployment", place.deployment, place.namespace)

@@ -380,6 +380,30 @@ def test_what_deleting_a_kustomization_takes_along_is_told(
     hit(findings, WARNING, "Kustomization churn-staging follows k8s/overlays/staging", then)
 
 
+@pytest.mark.parametrize(
+    ("gates", "waits"),
+    [
+        ([], True),
+        (["--feature-gates=CancelHealthCheckOnNewRevision=false"], True),
+        (["--feature-gates=GroupChangeLog=true,CancelHealthCheckOnNewRevision=true"], False),
+    ],
+)
+@pytest.mark.parametrize("back", [False, True])
+def test_a_rollback_that_flux_lets_wait_is_found(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, gates: list[str], waits: bool, back: bool
+) -> None:
+    setup.rewrite("engine: argocd", "engine: flux")
+    if back:
+        setup.rewrite("staging: {}", "staging: {observe: {kubeconfig: CLUSTER}, rollback_on_failure: true}")
+    containers = [{"name": "manager", "args": ["--watch-all-namespaces=true", *gates]}]
+    path = "/apis/apps/v1/namespaces/flux-system/deployments/kustomize-controller"
+    controller = {path: (200, {"spec": {"template": {"spec": {"containers": containers}}}})}
+    found = in_cluster(setup, monkeypatch, {**flux(), **controller})
+    assert bool(found) == (waits and back), found
+    if found:
+        hit(found, WARNING, "a rollback waits", "--feature-gates=CancelHealthCheckOnNewRevision=true")
+
+
 def test_a_cluster_with_flux_that_has_all_is_healthy(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     setup.rewrite("engine: argocd", "engine: flux")
     assert in_cluster(setup, monkeypatch, flux()) == []
