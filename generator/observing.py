@@ -25,7 +25,7 @@ from generator.rollouts.watch import Sighting, Watcher, watch
 from generator.stages.observe import rollout_of
 from generator.store import Store
 
-_ARRIVAL = 300  # seconds until the reconciler has brought a commit; Argo CD looks every three minutes
+_ARRIVAL = 300  # seconds until the reconciler has brought a commit, mostly
 _SPARE = MARGIN * 60 // 2  # of the job's minutes beside the timeout
 Facts = Mapping[str, object]
 

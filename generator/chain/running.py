@@ -17,7 +17,7 @@ from generator.ports import Cluster
 from generator.rollouts.answer import difference, metadata
 from generator.rollouts.judge import State, judge
 from generator.rollouts.kinds import line
-from generator.rollouts.reconciling import HEALTH, Ours, commit_in, not_applied, revision_of, tried
+from generator.rollouts.reconciling import HEALTH, Ours, at_work, commit_in, not_applied, revision_of, tried
 from generator.rollouts.snapshot import (
     Object,
     Snapshot,
@@ -161,7 +161,8 @@ def _reconciler(place: Place, seen: Snapshot, commit: str, history: History) -> 
         pods = f"Deployment/{place.target.namespace}/{place.name}"
         return _not_yet(seen.application, revision or engine, commit, known=bool(known), blames=pods)
     if operation.get("phase") == "Running" or not history.contains(revision_of(operation), commit):
-        return moving("reconciler", revision, f"it has not applied {commit[:12]} yet")
+        doing = at_work(seen.application)
+        return moving("reconciler", revision, f"it has not applied {commit[:12]} yet{doing}")
     return broken("reconciler", revision, f"it is {sync}: what runs differs from the commit")
 
 
@@ -169,7 +170,8 @@ def _not_yet(application: Object, revision: str, commit: str, *, known: bool, bl
     """`known`: it works on the commit; `blames` the pods. Flux calls one applied once all of it is healthy."""
     ready = condition(application, "Ready")
     if not known or not ready:
-        return moving("reconciler", revision, f"it has not seen {commit[:12]} yet")
+        doing = at_work(application)
+        return moving("reconciler", revision, f"it has not seen {commit[:12]} yet{doing}")
     said = ready.get("message", "")
     unhealthy = ready.get("reason") == HEALTH and blames not in said
     why = f"it is at {commit[:12]}: {line(said)}"

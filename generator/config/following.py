@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Service = Annotated[
     str,
     # It ends the name part of an annotation's key, which is 63 characters at most.
-    t.Matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and -, at most 34 characters", 34),
+    t.Matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and -, at most 30 characters", 30),
 ]
 Recipient = Annotated[
     str, t.Matching(r"[^\x00-\x20\x7f${}]*", "recipients as Argo CD takes them, without spaces", 200)

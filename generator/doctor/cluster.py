@@ -20,8 +20,12 @@ from generator.rollouts.snapshot import source_of
 AREA = "cluster"
 OLDEST = (1, 30)  # before it a pod's preStop knows no sleep
 _GATE = "CancelHealthCheckOnNewRevision"  # Flux 2.7's
-_LOOK = "look at its pods: `kubectl describe pods`, `kubectl logs`"
-_UNHEALTHY = "look at what it names: `kubectl describe`, and `kubectl logs` of pods"
+_TRIES = "correct what it says; it tries again by itself"
+_FIXES = {
+    "SyncError": "correct what it says, then `argocd app sync`, or another commit: it tries this one no more"
+}
+_WARNINGS = ("ExcludedResourceWarning", "RepeatedResourceWarning", "SharedResourceWarning")  # Argo CD's
+_UNHEALTHY = "look at what is not healthy there: `kubectl describe`, and `kubectl logs` of pods"
 
 
 def check(subject: Subject) -> Findings:
@@ -182,13 +186,14 @@ def _leaves_replicas(spec: Any) -> bool:
 def _state(found: Any) -> Findings:
     """What the reconciler itself complains about."""
     status = found.get("status", {})
-    for condition in wrong(status):
+    warnings = (one for one in status.get("conditions", []) if one["type"] in _WARNINGS)
+    for condition in (*wrong(status), *warnings):
         name, kind, message = _called(found), condition["type"], str(condition.get("message", ""))[:300]
-        fix = _UNHEALTHY if condition.get("reason") == HEALTH else "correct what it says; it tries again by itself"
+        fix = _UNHEALTHY if condition.get("reason") == HEALTH else _FIXES.get(kind, _TRIES)
         yield _warning(f"{name} reports {kind}: {message}", name, fix)
     health = status.get("health", {}).get("status")
     if health in ("Degraded", "Missing", "Unknown"):
-        yield _warning(f"{_called(found)} is {health}", _called(found), _LOOK)
+        yield _warning(f"{_called(found)} is {health}", _called(found), _UNHEALTHY)
 
 
 def _warning(what: str, where: str, fix: str) -> Finding:

@@ -34,7 +34,7 @@ def scaling_values(model: Model, target: Target) -> dict[str, object] | None:
         "metric": METRIC,
         "rate": _quantity(rate.per_second) if rate else None,
         "threshold": f"{rate.per_second:g}" if rate else None,
-        "prometheus": rate.prometheus if rate else None,
+        "prometheus": rate.prometheus.rstrip("/") if rate and rate.prometheus else None,
         "query": _query(model, target),
     }
 

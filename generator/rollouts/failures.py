@@ -42,8 +42,11 @@ def failure(seen: Snapshot, digest: str, ours: Ours | None = None) -> Failure | 
     reconciler's words are about the commit that names the digest.
     """
     found = [*complaints(seen, ours)]
-    if seen.digest == digest and (own := foremost((*_creation(seen), *_pods(seen))) or _deadline(seen)):
-        found.append(replace(own, late=_out_of_time(seen)))
+    if seen.digest == digest:
+        # It has arrived: what is refused is another object, or a later commit, and pods decide.
+        found = [replace(one, late=False, passing=True) for one in found]
+        if own := foremost((*_creation(seen), *_pods(seen))) or _deadline(seen):
+            found.append(replace(own, late=_out_of_time(seen)))
     return foremost(found)
 
 

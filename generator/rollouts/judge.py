@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from generator.rollouts.failures import failure
 from generator.rollouts.kinds import Failure
-from generator.rollouts.reconciling import Ours
+from generator.rollouts.reconciling import Ours, at_work
 from generator.rollouts.snapshot import Snapshot, container_status, digest_of, is_ready
 
 
@@ -34,10 +34,11 @@ def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
     """`seen` against the digest that its overlay names; `ours` as in `failure`."""
     found = failure(seen, digest, ours)
     if seen.deployment is None:
-        return _or_failed(found, State.WAITING, "there is no Deployment yet")
+        return _or_failed(found, State.WAITING, f"there is no Deployment yet{at_work(seen.application)}")
     if seen.digest != digest:
         running = seen.digest or "an image without a digest"
-        return _or_failed(found, State.WAITING, f"the Deployment names {running[:19]} still")
+        doing = at_work(seen.application)
+        return _or_failed(found, State.WAITING, f"the Deployment names {running[:19]} still{doing}")
     wanted = seen.deployment["spec"].get("replicas", 1)
     ready = [pod for pod in seen.pods if is_ready(pod)]
     others = {digest_of(container_status(pod).get("imageID", "")) or "nothing" for pod in ready} - {digest}

@@ -68,7 +68,7 @@ QUOTA = Kind(
 )
 POLICY = Kind(
     "policy",
-    "the cluster's policy refuses the pod",
+    "the cluster's policy refuses the pod, or another object",
     "see what the message names, and patch the overlay or the policy",
 )
 UNSCHEDULABLE = Kind(

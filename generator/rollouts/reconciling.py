@@ -17,6 +17,7 @@ Ours = Callable[[str], bool]
 HEALTH = "HealthCheckFailed"  # Flux's: what it has applied is not healthy within its time
 _ON_ITS_WAY = ("Progressing", "DependencyNotReady", "HealthCheckCanceled")
 _OF_WHAT_WAS_TRIED = ("Ready", "SyncError")
+_SKIPPED = "argocd.argoproj.io/skip-reconcile"
 _BEFORE_A_TRY = "ArtifactFailed"  # Flux's: what it fetched is not there, or has no such folder
 
 
@@ -93,11 +94,33 @@ def _of_a_commit(told: Object) -> bool:
 
 
 def suspended(application: Object | None, source: Object | None) -> Iterator[str]:
-    """Which of Flux's objects somebody has stopped, and how they go on."""
+    """Which of the reconciler's objects somebody has stopped, and how they go on."""
     for found, command in ((application, "kustomization"), (source, "source git")):
-        if found and found.get("spec", {}).get("suspend"):
-            name = found["metadata"]["name"]
+        if not found or "metadata" not in found:
+            continue
+        name = found["metadata"]["name"]
+        if found["metadata"].get("deletionTimestamp"):
+            yield f"{name} is being deleted: apply its file of k8s/reconciler/ again once it has gone"
+        elif found.get("spec", {}).get("suspend"):
             yield f"{name} is suspended: run `flux resume {command} {name}`"
+        elif found.get("kind") == "Application":
+            yield from _stopped(found, name)
+
+
+def _stopped(application: Object, name: str) -> Iterator[str]:
+    """What keeps Argo CD from following by itself."""
+    automated = application.get("spec", {}).get("syncPolicy", {}).get("automated")
+    if automated is None or automated.get("enabled") is False:
+        yield f"{name} is not synced by itself any more: apply its file of k8s/reconciler/ again"
+    if application["metadata"].get("annotations", {}).get(_SKIPPED) == "true":
+        yield f"{name} is passed over: `kubectl -n argocd annotate application {name} {_SKIPPED}-`"
+
+
+def at_work(application: Object | None) -> str:
+    """What Argo CD says of a sync that goes on, such as what it waits for; empty where none does."""
+    operation = (application or {}).get("status", {}).get("operationState", {})
+    said = operation.get("message", "") if operation.get("phase") == "Running" else ""
+    return f": {line(said)}" if said else ""
 
 
 def _operation(operation: Object) -> Iterator[Failure]:

@@ -196,7 +196,7 @@ def cluster() -> dict[str, tuple[int, Any]]:
             {
                 "kind": "Application",
                 "metadata": {"name": f"churn-{name}"},
-                "spec": {"source": source},
+                "spec": {"source": source, "syncPolicy": {"automated": {"prune": True, "selfHeal": True}}},
                 "status": {"health": {"status": "Healthy"}},
             },
         )

@@ -437,6 +437,12 @@ def state(**status: Any) -> dict[str, Any]:
     return found
 
 
+def stopped() -> dict[str, Any]:
+    found = copy.deepcopy(cluster())
+    del found[application("staging")][1]["spec"]["syncPolicy"]["automated"]
+    return found
+
+
 def lacking(path: str) -> dict[str, Any]:
     return {key: value for key, value in cluster().items() if key != path}
 
@@ -482,6 +488,17 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "another branch": (elsewhere("targetRevision", "dev"), ERROR, "follows branch dev", "kubectl apply"),
     "another repository": (elsewhere("repoURL", f"{URL}-old"), ERROR, "follows url", "kubectl apply"),
     "it cannot read": (state(conditions=[COMPARED]), WARNING, "repository not accessible", "correct what it says"),
+    "nothing tries it again": (
+        state(conditions=[{"type": "SyncError", "message": "field is immutable"}]), WARNING, "field is immutable",
+        "`argocd app sync`",
+    ),
+    "an object of two": (
+        state(conditions=[{"type": "SharedResourceWarning", "message": "is part of applications"}]), WARNING,
+        "reports SharedResourceWarning", "correct what it says",
+    ),
+    "no automatic sync": (
+        stopped(), WARNING, "churn-staging is not synced by itself any more: apply its file", "only after that",
+    ),
     "unhealthy": (state(conditions=[UNHEALTHY]), WARNING, "timeout waiting for", "kubectl describe"),
     "an environment that has gone": (
         with_more(APPLICATIONS, application_of("churn-old", "k8s/overlays/old")), WARNING,
@@ -505,7 +522,7 @@ CLUSTERS: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
     "an old Kubernetes": (
         {**cluster(), "/version": (200, {"major": "1", "minor": "29+"})}, ERROR, "is Kubernetes 1.29", "1.30 or newer",
     ),
-    "degraded": (state(health={"status": "Degraded"}), WARNING, "is Degraded", "kubectl describe pods"),
+    "degraded": (state(health={"status": "Degraded"}), WARNING, "is Degraded", "kubectl describe"),
 }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def unschedulable() -> FakeCluster:
 
 
 def not_synced() -> FakeCluster:
-    cluster = rolling()
+    cluster = FakeCluster(OLD)
     message = "one or more objects failed to apply: admission webhook denied the request"
     cluster.application = {"status": {"operationState": {"phase": "Failed", "message": message}}}
     return cluster
@@ -439,6 +439,56 @@ def test_why_flux_brings_nothing_is_told_though_it_has_not_tried_the_commit(
     found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda revision: revision == "c" * 40)
     assert (found.state, found.failure and found.failure.kind) == (State.WAITING, kinds.SYNC)
     assert told in found.detail
+
+
+AUTOMATED = {"syncPolicy": {"automated": {"prune": True}}}
+STOPPED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "switched off": ({"syncPolicy": {"retry": {}}}, {}, "is not synced by itself any more"),
+    "not enabled": ({"syncPolicy": {"automated": {"enabled": False}}}, {}, "is not synced by itself any more"),
+    "passed over": (AUTOMATED, {"annotations": {"argocd.argoproj.io/skip-reconcile": "true"}}, "skip-reconcile-"),
+    "on its way out": (AUTOMATED, {"deletionTimestamp": "2026-01-31T12:00:00Z"}, "is being deleted"),
+}
+
+
+def application(spec: dict[str, Any], metadata: dict[str, Any], **status: Any) -> dict[str, Any]:
+    about = {"name": "churn-production", **metadata}
+    return {"kind": "Application", "metadata": about, "spec": spec, "status": status}
+
+
+@pytest.mark.parametrize(("spec", "metadata", "told"), STOPPED.values(), ids=STOPPED)
+def test_an_application_that_follows_no_more_is_told(
+    spec: dict[str, Any], metadata: dict[str, Any], told: str
+) -> None:
+    cluster = FakeCluster(OLD)
+    cluster.application = application(spec, metadata)
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda revision: revision == "c" * 40)
+    assert (found.state, found.failure and found.failure.kind) == (State.WAITING, kinds.SYNC)
+    assert told in found.detail
+
+
+def test_what_a_sync_waits_for_is_told() -> None:
+    cluster = FakeCluster(OLD)
+    waits = {"phase": "Running", "message": "waiting for healthy state of batch/Job/churn-pull-first"}
+    cluster.application = application(AUTOMATED, {}, operationState=waits)
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
+    assert (found.state, found.failure) == (State.WAITING, None)
+    assert found.detail.endswith("still: waiting for healthy state of batch/Job/churn-pull-first")
+
+
+WEBHOOK = 'admission webhook "vscaledobject.kb.io" denied the request: already managed by the hpa churn-inference'
+
+
+@pytest.mark.parametrize("phase", ["Running", "Failed"])
+def test_another_object_that_is_refused_does_not_fail_what_has_arrived(phase: str) -> None:
+    """Nor does a later commit: the Deployment names the digest, so its pods decide."""
+    cluster = rolling(state={"running": {}})
+    refusal = {"resources": [{"status": "SyncFailed", "message": WEBHOOK}], "revision": "c" * 40}
+    cluster.application = application(AUTOMATED, {}, operationState={"phase": phase, "syncResult": refusal})
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
+    assert (found.state, "already managed" in found.detail) == (State.ROLLING, True)
+    cluster.deployment = FakeCluster(OLD).deployment
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
+    assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.POLICY)
 
 
 def test_who_has_brought_a_release_and_is_suspended_since_does_not_complain_of_it() -> None:

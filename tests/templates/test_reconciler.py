@@ -277,7 +277,7 @@ def test_argo_cd_tells_those_who_are_named_of_what_became_of_a_rollout(tmp_path:
     objects = written(tmp_path)
     assert one(objects, "Application")["metadata"]["annotations"] == {
         f"notifications.argoproj.io/subscribe.{trigger}.{service}": recipient
-        for trigger in ("on-deployed", "on-health-degraded", "on-sync-failed")
+        for trigger in ("on-deployed", "on-health-degraded", "on-sync-failed", "on-sync-status-unknown")
         for service, recipient in {"slack": "ml-deploys;on-call", "hook": ""}.items()
     }
     assert "ConfigMap" not in kinds(objects), "argocd-notifications-cm is the user's"
@@ -300,7 +300,7 @@ def test_flux_tells_its_providers(tmp_path: Path) -> None:
     ]
 
 
-LONGEST = "s" * 34
+LONGEST = "s" * 30
 
 
 @pytest.mark.parametrize(
@@ -308,8 +308,8 @@ LONGEST = "s" * 34
     [
         ("none", "notifications: {slack: x}", "notifications is for argocd and flux"),
         ("flux", "notifications: {slack: ml}", "with Flux the Provider slack itself says to whom it sends"),
-        ("argocd", "notifications: {Slack: ml}", "lower-case letters, digits and -, at most 34 characters"),
-        ("argocd", f"notifications: {{{LONGEST}s: ml}}", "at most 34 characters"),
+        ("argocd", "notifications: {Slack: ml}", "lower-case letters, digits and -, at most 30 characters"),
+        ("argocd", f"notifications: {{{LONGEST}s: ml}}", "at most 30 characters"),
         ("argocd", 'notifications: {slack: "a\\nb"}', "recipients as Argo CD takes them"),
         ("argocd", "notifications: {slack: '${{ secrets.A }}'}", "recipients as Argo CD takes them"),
         ("none", "environments: {live: {clusters: {eu: }}}", "clusters is for argocd and flux"),
@@ -358,15 +358,16 @@ OPERATION = {"phase": "Succeeded", "startedAt": "2026-01-31T12:00:00Z", "syncRes
 
 @pytest.mark.e2e
 @pytest.mark.parametrize(
-    ("health", "phase", "trigger"),
+    ("health", "phase", "sync", "trigger"),
     [
-        ("Healthy", "Succeeded", "on-deployed"),
-        ("Degraded", "Succeeded", "on-health-degraded"),
-        ("Degraded", "Failed", "on-sync-failed"),
+        ("Healthy", "Succeeded", "Synced", "on-deployed"),
+        ("Degraded", "Succeeded", "Synced", "on-health-degraded"),
+        ("Degraded", "Failed", "OutOfSync", "on-sync-failed"),
+        ("Healthy", "Succeeded", "Unknown", "on-sync-status-unknown"),
     ],
 )
 def test_the_page_s_snippet_is_what_argo_cd_understands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, health: str, phase: str, trigger: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, health: str, phase: str, sync: str, trigger: str
 ) -> None:
     """By its own command, which asks no cluster: the trigger that the Application subscribes to fires."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -381,7 +382,12 @@ def test_the_page_s_snippet_is_what_argo_cd_understands(
     generate(tmp_path)
     application = one(written(tmp_path), "Application")
     assert f"notifications.argoproj.io/subscribe.{trigger}.slack" in application["metadata"]["annotations"]
-    application["status"] = {**SEEN, "health": {"status": health}, "operationState": {**OPERATION, "phase": phase}}
+    application["status"] = {
+        **SEEN,
+        "health": {"status": health},
+        "sync": {**SEEN["sync"], "status": sync},
+        "operationState": {**OPERATION, "phase": phase},
+    }
     (tmp_path / "app.yaml").write_text(json.dumps(application))
     config = ("--config-map", str(tmp_path / "cm.yaml"), "--secret", ":empty")
     shown = run(

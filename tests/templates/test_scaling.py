@@ -55,7 +55,7 @@ def test_keda_asks_prometheus_for_this_models_requests(tmp_path: Path) -> None:
     scaled = one(objects, "ScaledObject")["spec"]
     assert scaled["scaleTargetRef"]["name"] == one(objects, "Deployment")["metadata"]["name"] == "churn-inference"
     assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (3, 9)
-    cpu, memory, requests = scaled["triggers"]
+    requests, cpu, memory = scaled["triggers"]
     assert [(each["type"], each["metricType"], each["metadata"]) for each in (cpu, memory)] == [
         ("cpu", "Utilization", {"value": "70"}),
         ("memory", "Utilization", {"value": "80"}),
@@ -76,7 +76,7 @@ def test_keda_asks_prometheus_for_this_models_requests(tmp_path: Path) -> None:
 )
 def test_no_other_models_pods_count(tmp_path: Path, pod: str, counts: bool) -> None:
     objects = made(tmp_path, KEDA)
-    query = one(objects, "ScaledObject")["spec"]["triggers"][-1]["metadata"]["query"]
+    query = one(objects, "ScaledObject")["spec"]["triggers"][0]["metadata"]["query"]
     found = re.fullmatch(
         r'sum\(rate\(prediction_requests_total\{namespace="(.+)",pod=~"(.+)"\}\[2m\]\)\)', query
     )
@@ -89,7 +89,7 @@ def test_no_other_models_pods_count(tmp_path: Path, pod: str, counts: bool) -> N
 def test_the_pods_of_a_long_name_count(tmp_path: Path, length: int) -> None:
     """The API server cuts what a pod's name begins with at 58 characters."""
     name = "m" * length
-    query = one(made(tmp_path, KEDA, name=name), "ScaledObject")["spec"]["triggers"][-1]["metadata"]["query"]
+    query = one(made(tmp_path, KEDA, name=name), "ScaledObject")["spec"]["triggers"][0]["metadata"]["query"]
     found = re.search(r'pod=~"(.+)"', query)
     pod = f"{name}-inference-5d8f7c9b64-"[:58] + "x2x4z"
     assert found is not None
