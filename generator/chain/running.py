@@ -25,7 +25,7 @@ from generator.rollouts.snapshot import (
     container_status,
     digest_of,
     is_ready,
-    source_of,
+    shown_source,
     take,
 )
 
@@ -75,7 +75,7 @@ class Place:
         if self.member is None:
             return take(self.cluster, self.target.namespace, self.name, self.follower)
         application = self.cluster.get(self.follower) if self.follower else None
-        source = source_of(self.cluster, application)
+        source = shown_source(self.cluster, application)
         if self.there is None:
             return Snapshot(None, None, (), (), (), application, source)
         there = take(self.there, self.target.namespace, self.name)

@@ -121,8 +121,6 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             what, context, f"install {title} there, or choose the cluster with `kubectl config use-context`"
         )
         return
-    if engine == "flux":
-        yield from _waiting(model, kubectl)
     for target, cluster in ((one, member) for one in model.targets for member in members(one)):
         name = object_name(model, target, cluster)
         path = api_path(model, target, cluster)
@@ -133,12 +131,26 @@ def _reconciler(model: Model, kubectl: Kubectl, context: str) -> Findings:
             )
             yield _warning(what, context, applying(model, target))
             continue
+        yield from _following(model, target, kubectl, found)
+    if engine == "flux":
+        try:
+            yield from _waiting(model, kubectl)
+        except GeneratorError as error:
+            yield not_checked(AREA, f"whether Flux lets a rollback wait: {error}")
+
+
+def _following(model: Model, target: Target, kubectl: Kubectl, found: Any) -> Findings:
+    """What the object follows, what it complains about, and whether somebody has stopped it."""
+    yield from _state(found)
+    repository = None
+    try:
         repository = source_of(kubectl, found)
         yield from _follows(model, target, found, _read(found, repository))
-        yield from _state(found)
         yield from _state(repository or {})
-        for stopped in suspended(found, repository):
-            yield _warning(stopped, name, "its releases arrive only after that")
+    except GeneratorError as error:
+        yield not_checked(AREA, f"what {_called(found)} reads: {error}")
+    for stopped in suspended(found, repository):
+        yield _warning(stopped, _called(found), "its releases arrive only after that")
 
 
 def _waiting(model: Model, kubectl: Kubectl) -> Findings:
@@ -152,7 +164,8 @@ def _waiting(model: Model, kubectl: Kubectl) -> Findings:
         what = (
             f"kustomize-controller runs without {_GATE}: a rollback waits minutes for the health of what it undoes"
         )
-        yield _warning(what, "flux-system", f"give it --feature-gates={_GATE}=true (docs/reconcilers.md)")
+        fix = f"with Flux 2.7 or newer give it --feature-gates={_GATE}=true (docs/reconcilers.md)"
+        yield _warning(what, "flux-system", fix)
 
 
 def _follows(model: Model, target: Target, found: Any, read: dict[str, str]) -> Findings:

@@ -46,7 +46,7 @@ def failure(seen: Snapshot, digest: str, ours: Ours | None = None) -> Failure | 
         # It has arrived: what is refused is another object, or a later commit, and pods decide.
         found = [replace(one, late=False, passing=True) for one in found]
         if own := foremost((*_creation(seen), *_pods(seen))) or _deadline(seen):
-            found.append(replace(own, late=_out_of_time(seen)))
+            found.insert(0, replace(own, late=_out_of_time(seen)))
     return foremost(found)
 
 

@@ -22,7 +22,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """One judgement. `failure` may be there while the rollout goes on, where it may pass by itself."""
+    """One judgement. `failure` may be there while the rollout goes on, where it may pass by itself, and while all
+    pods serve, where the reconciler complains of another object.
+    """
 
     state: State
     detail: str
@@ -51,7 +53,7 @@ def judge(seen: Snapshot, digest: str, ours: Ours | None = None) -> Seen:
         return replace(judged, complete=complete and judged.state is State.ROLLING)
     if not wanted:
         return Seen(State.WAITING, "the Deployment asks for no pods", complete=seen.arrived)
-    return Seen(State.SERVING, f"{wanted} of {wanted} pods ready")
+    return Seen(State.SERVING, f"{wanted} of {wanted} pods ready", found)
 
 
 def _or_failed(found: Failure | None, state: State, detail: str) -> Seen:

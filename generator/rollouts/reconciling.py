@@ -18,6 +18,7 @@ HEALTH = "HealthCheckFailed"  # Flux's: what it has applied is not healthy withi
 _ON_ITS_WAY = ("Progressing", "DependencyNotReady", "HealthCheckCanceled")
 _OF_WHAT_WAS_TRIED = ("Ready", "SyncError")
 _SKIPPED = "argocd.argoproj.io/skip-reconcile"
+_TRUE = ("true", "t", "1")  # as Argo CD reads it
 _BEFORE_A_TRY = "ArtifactFailed"  # Flux's: what it fetched is not there, or has no such folder
 
 
@@ -112,7 +113,7 @@ def _stopped(application: Object, name: str) -> Iterator[str]:
     automated = application.get("spec", {}).get("syncPolicy", {}).get("automated")
     if automated is None or automated.get("enabled") is False:
         yield f"{name} is not synced by itself any more: apply its file of k8s/reconciler/ again"
-    if application["metadata"].get("annotations", {}).get(_SKIPPED) == "true":
+    if application["metadata"].get("annotations", {}).get(_SKIPPED, "").lower() in _TRUE:
         yield f"{name} is passed over: `kubectl -n argocd annotate application {name} {_SKIPPED}-`"
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from generator.errors import GeneratorError
 from generator.ports import Cluster
 
 CONTAINER = "server"
-_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories"  # Flux's
+_REPOSITORY = "/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories/{}"  # Flux's
 _REVISION = "deployment.kubernetes.io/revision"
 Object = dict[str, Any]
 
@@ -88,7 +89,7 @@ def take(cluster: Cluster, namespace: str, name: str, application: str | None = 
     Raises GeneratorError where the cluster does not answer, or does not show what is asked.
     """
     follower = cluster.get(application) if application else None
-    source = source_of(cluster, follower)
+    source = shown_source(cluster, follower)
     deployment = cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
     if deployment is None:
         return Snapshot(None, None, (), (), (), follower, source)
@@ -116,8 +117,19 @@ def take(cluster: Cluster, namespace: str, name: str, application: str | None = 
 
 def source_of(cluster: Cluster, follower: Object | None) -> Object | None:
     """The GitRepository that a Kustomization reads. Raises GeneratorError as `take`."""
-    name = (follower or {}).get("spec", {}).get("sourceRef", {}).get("name")
-    return cluster.get(f"{_REPOSITORIES}/{name}") if name else None
+    read = (follower or {}).get("spec", {}).get("sourceRef", {})
+    if read.get("kind") != "GitRepository":
+        return None
+    found: Object | None = cluster.get(_REPOSITORY.format(read.get("namespace", "flux-system"), read["name"]))
+    return found
+
+
+def shown_source(cluster: Cluster, follower: Object | None) -> Object | None:
+    """The same; None where somebody may not see it, too: it only explains why nothing arrives."""
+    try:
+        return source_of(cluster, follower)
+    except GeneratorError:
+        return None
 
 
 def _owned(cluster: Cluster, path: str, owners: set[str]) -> Iterator[Object]:

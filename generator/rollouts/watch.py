@@ -125,18 +125,19 @@ class _Looks:
         if seen.state is not State.SERVING or self.with_.told is None:
             self.unasked = None
             return seen
+        # The Service itself may be what the reconciler could not apply.
+        why = f"; {seen.failure}" if seen.failure else ""
         try:
             told = self.with_.told()
         except GeneratorError as error:
             # Where the API server does not reach pods, their readiness must do.
             self.unasked = now if self.unasked is None else self.unasked
             state = State.ROLLING if now - self.unasked < PATIENCE else State.SERVING
-            return Seen(state, f"{seen.detail}; /metadata could not be asked: {error}")
+            return replace(seen, state=state, detail=f"{seen.detail}; /metadata could not be asked: {error}{why}")
         self.unasked = None
         if not isinstance(told, dict):
-            return Seen(
-                State.ROLLING, f"{seen.detail}, and the Service leads to nothing that answers /metadata yet"
-            )
+            detail = f"{seen.detail}, and the Service leads to nothing that answers /metadata yet{why}"
+            return replace(seen, state=State.ROLLING, detail=detail)
         if odd := difference(told, self.facts):
-            return Seen(State.ROLLING, f"{seen.detail}, and {odd} yet")
+            return replace(seen, state=State.ROLLING, detail=f"{seen.detail}, and {odd} yet{why}")
         return Seen(State.SERVING, f"{seen.detail}, {told['name']} {told['version']} answers")

@@ -145,7 +145,10 @@ def test_who_suspended_it_is_reminded(model: Followed) -> None:
 
 
 def test_a_failed_release_is_told_and_its_rollback_does_not_wait(model: Followed) -> None:
+    """It would wait for ten minutes."""
     place = model.place
+    patient = ("kustomization", model.name, "--type=merge", "--patch", '{"spec": {"timeout": "10m"}}')
+    place.cluster.kubectl("-n", "flux-system", "patch", *patient)
     place.images.digests[ABSENT] = "sha256:" + "ab" * 32
     before = place.overlay / "kustomization.yaml", (place.overlay / "kustomization.yaml").read_text()
     commit = model.publish(ABSENT)

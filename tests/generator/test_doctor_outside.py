@@ -327,7 +327,10 @@ def flux(url: str = URL, branch: str = "main", **status: Any) -> dict[str, Any]:
     found = {key: value for key, value in cluster().items() if key.startswith("/api/v1")} | {follower: (200, {})}
     for name in ("churn-staging", "churn-production"):
         told = {"metadata": {"name": name}, "kind": "GitRepository", "status": status}
-        spec = {"sourceRef": {"name": name}, "path": f"./k8s/overlays/{name.removeprefix('churn-')}"}
+        spec = {
+            "sourceRef": {"kind": "GitRepository", "name": name},
+            "path": f"./k8s/overlays/{name.removeprefix('churn-')}",
+        }
         found |= {
             f"{SOURCES}/{name}": (200, {**told, "spec": {"url": url, "ref": {"branch": branch}}}),
             f"{KUSTOMIZATIONS}/{name}": (200, {"metadata": {"name": name}, "kind": "Kustomization", "spec": spec}),
@@ -349,6 +352,12 @@ FLUX: dict[str, tuple[dict[str, Any], Severity, str, str]] = {
         ERROR,
         "follows url nothing",
         "kubectl apply -f k8s/reconciler/staging.yaml",
+    ),
+    "who may not see the repository": (
+        {**flux(), f"{SOURCES}/churn-staging": (403, "no")},
+        NOTE,
+        "not checked: what Kustomization churn-staging reads",
+        "may `get` it",
     ),
     "suspended": (
         {**flux(), **with_spec(f"{KUSTOMIZATIONS}/churn-staging", suspend=True)},
@@ -456,7 +465,10 @@ def application_of(name: str, path: str, url: str = URL) -> dict[str, Any]:
 
 
 def kustomization_of(name: str, path: str) -> dict[str, Any]:
-    return {"metadata": {"name": name}, "spec": {"sourceRef": {"name": "churn"}, "path": path}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"sourceRef": {"kind": "GitRepository", "name": "churn"}, "path": path},
+    }
 
 
 def taking_along(found: dict[str, Any]) -> dict[str, Any]:

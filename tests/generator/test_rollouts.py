@@ -486,9 +486,19 @@ def test_another_object_that_is_refused_does_not_fail_what_has_arrived(phase: st
     cluster.application = application(AUTOMATED, {}, operationState={"phase": phase, "syncResult": refusal})
     found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
     assert (found.state, "already managed" in found.detail) == (State.ROLLING, True)
+    cluster.pods[1] = unschedulable().pods[-1]
+    found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
+    assert (found.failure and found.failure.kind) == kinds.UNSCHEDULABLE, "its own reason is the better one"
     cluster.deployment = FakeCluster(OLD).deployment
     found = judge(take(cluster, NAMESPACE, NAME, PATH), NEW, lambda _: True)
     assert (found.state, found.failure and found.failure.kind) == (State.FAILED, kinds.POLICY)
+
+
+def test_who_may_not_see_what_flux_reads_still_sees_the_rest() -> None:
+    cluster = FakeCluster(NEW)
+    cluster.followed_by_flux()
+    cluster.hides["gitrepositories"] = "the cluster does not show it"
+    assert judge(take(cluster, NAMESPACE, NAME, PATH), NEW).state is State.SERVING
 
 
 def test_who_has_brought_a_release_and_is_suspended_since_does_not_complain_of_it() -> None:

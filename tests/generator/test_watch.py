@@ -28,6 +28,7 @@ class Film:
     steps: dict[float, Step] = field(default_factory=dict)
     wanted: Callable[[float], bool] = lambda _: True
     timeout: float = 600
+    application: str | None = None  # its path
     time: float = 0.0
     said: list[str] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Film:
         reporter = Quiet()
         reporter.say = self.said.append  # type: ignore[method-assign]
         watcher = Watcher(
-            look=lambda: take(self.cluster, NAMESPACE, NAME, None),
+            look=lambda: take(self.cluster, NAMESPACE, NAME, self.application),
             told=(lambda: metadata(self.cluster, NAMESPACE, NAME)) if asks else None,
             wanted=self.is_wanted,
             ours=lambda revision: revision == "ours",
@@ -226,3 +227,19 @@ def test_a_service_that_leads_to_no_pod_is_no_success() -> None:
     film = Film(timeout=200, steps={0: leads_nowhere, 10: arrives, 20: serves})
     seen = film.watch()
     assert (seen.state, "leads to nothing that answers /metadata" in seen.detail) == ("late", True)
+
+
+def test_why_the_service_leads_nowhere_is_told_where_the_reconciler_knows_it() -> None:
+    """The Deployment has arrived and its pods are ready: a Service that a policy refuses ends it as late, with that."""
+
+    def is_refused(cluster: FakeCluster) -> None:
+        said = 'admission webhook "policy" denied the request: no such type of Service'
+        result = {"revision": "ours", "resources": [{"kind": "Service", "status": "SyncFailed", "message": said}]}
+        cluster.application = {"status": {"operationState": {"phase": "Failed", "syncResult": result}}}
+        cluster.hides = {"proxy/metadata": 'no endpoints available for service "churn-inference"'}
+
+    path = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/churn-production"
+    film = Film(timeout=200, application=path, steps={10: arrives, 12: is_refused, 20: serves})
+    seen = film.watch()
+    assert (seen.state, seen.kind) == ("late", "policy")
+    assert "no such type of Service" in seen.detail
